@@ -1,0 +1,15 @@
+module github.com/nacre-ssh/nacre
+
+go 1.26
+
+require (
+	github.com/cloudflare/circl v1.6.5
+	github.com/creack/pty v1.1.24
+	github.com/klauspost/compress v1.20.3
+	github.com/rogpeppe/go-internal v1.16.0
+	go.uber.org/goleak v1.3.0
+	golang.org/x/crypto v0.58.0
+	golang.org/x/sys v0.49.0
+	golang.org/x/term v0.47.0
+	pgregory.net/rapid v1.3.0
+)
