@@ -42,6 +42,16 @@ func run(ctx context.Context, argv []string) int {
 	case "-h", "--help", "help":
 		fmt.Fprint(io.Out, list())
 		return 0
+	case "--links": // for make install: folder and name, one link a line
+		for _, p := range program.Programs() {
+			if p.Dir == program.Nowhere {
+				continue
+			}
+			for _, n := range append([]string{p.Name}, p.Aliases...) {
+				fmt.Fprintln(io.Out, p.Dir, n)
+			}
+		}
+		return 0
 	default:
 		if p, ok := program.ByName(word); ok {
 			return p.Main(ctx, stdio.Process(word), words[1:])

@@ -1,0 +1,111 @@
+# nacre: Secure Shell in Go. One word each:
+#
+#   make build      build/nacre, the whole suite in one static file
+#   make test       everything: peers, vet, unit tests, cross builds, interop
+#   make demo       a throw-away server and our client, here (CMD='id' runs that)
+#   make install    PREFIX=/usr/local DESTDIR=
+#   make interop    only the tests against real peers
+#   make bench      paired ratios against rivals; writes docs/bench.md
+#   make fuzz       every fuzz target for FUZZTIME=20s
+#   make gen        what is generated, again
+#   make lint       gofmt, vet, staticcheck
+#   make peers      installs the real peers the tests talk to (Debian, root)
+
+GO      ?= go
+PREFIX  ?= /usr/local
+DESTDIR ?=
+SYSCONF ?= /etc/ssh
+BINARY  := build/nacre
+
+# The vector ChaCha20 is written with the simd package, which this toolchain
+# may or may not have; without it the portable one is used.
+EXPERIMENT := $(shell GOEXPERIMENT=simd $(GO) version >/dev/null 2>&1 && echo simd)
+export GOEXPERIMENT := $(EXPERIMENT)
+export CGO_ENABLED  := 0
+
+FUZZTIME    ?= 20s
+TESTFLAGS   ?=
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# The packages that talk to real peers are a target of their own.
+INTEROP := ./test/interop/...
+UNIT     = $(shell $(GO) list ./... | grep -v /test/interop)
+
+.PHONY: all build test unit vet cross race interop fuzz bench gen lint demo install peers clean
+
+all: build
+
+build:
+	@mkdir -p build
+	$(GO) build -trimpath -ldflags '-s -w' -o $(BINARY) ./cmd/nacre
+
+test: peers build vet cross unit race interop
+
+unit:
+	$(GO) test $(TESTFLAGS) $(UNIT)
+
+vet:
+	$(GO) vet ./...
+
+# Every system we name must build, tests included; amd64 without the
+# experiment and arm64 show that the portable code is whole. Vet compiles
+# without linking.
+cross:
+	GOOS=darwin GOARCH=arm64 $(GO) build ./...
+	GOOS=windows GOARCH=amd64 $(GO) build ./...
+	GOOS=freebsd GOARCH=amd64 $(GO) build ./...
+	GOOS=openbsd GOARCH=amd64 $(GO) build ./...
+	GOEXPERIMENT= $(GO) build ./...
+
+# The race detector needs cgo, and so cannot run where the rooms of the server
+# are started; floors 0 to 5 are what it watches.
+RACE := $(wildcard internal/transport internal/userauth internal/connection internal/session internal/forward internal/rawio ssh agent sftp)
+race:
+	@if [ -z "$(RACE)" ] || ! command -v $${CC:-gcc} >/dev/null 2>&1; then echo "race: nothing to watch, or no C compiler"; \
+	else CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(addprefix ./,$(addsuffix /...,$(RACE))); fi
+
+interop: peers build
+	$(GO) test -timeout 20m $(TESTFLAGS) $(INTEROP)
+
+fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+bench: peers build
+	$(GO) run ./test/bench $(BENCHFLAGS)
+
+gen:
+	$(GO) generate ./...
+
+lint:
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+demo: build
+	@$(BINARY) demo $(if $(CMD),-- '$(subst ','\'',$(CMD))')
+
+peers:
+	@test/interop/peers.sh
+
+# Every name is a hard link to one file; where links cannot be made, a copy.
+# A configuration or a host key that is there already is left alone.
+install: build
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/sbin' '$(DESTDIR)$(PREFIX)/libexec/nacre' '$(DESTDIR)$(SYSCONF)'
+	install -m 755 $(BINARY) '$(DESTDIR)$(PREFIX)/bin/.nacre.new'
+	mv -f '$(DESTDIR)$(PREFIX)/bin/.nacre.new' '$(DESTDIR)$(PREFIX)/bin/nacre'
+	@cd '$(DESTDIR)$(PREFIX)' && bin/nacre --links | while read -r dir name; do \
+		rm -f "$$dir/$$name"; \
+		ln bin/nacre "$$dir/$$name" 2>/dev/null || cp bin/nacre "$$dir/$$name"; \
+		echo "$(PREFIX)/$$dir/$$name"; \
+	done
+	@for f in dist/ssh_config dist/sshd_config; do \
+		[ ! -f $$f ] || [ -e "$(DESTDIR)$(SYSCONF)/$${f#dist/}" ] || install -m 644 $$f "$(DESTDIR)$(SYSCONF)/$${f#dist/}"; \
+	done
+	@dist/install-system '$(PREFIX)' '$(DESTDIR)' '$(SYSCONF)'
+
+clean:
+	rm -rf build/nacre
