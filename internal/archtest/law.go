@@ -133,8 +133,8 @@ var Bans = [...]Ban{
 	},
 	{
 		Rooms:   []string{""},
-		Imports: []string{"math/rand", "math/rand/v2"},
-		But:     []string{"test", "internal/archtest"},
+		Imports: []string{"math/rand"},
+		But:     []string{"test"},
 		Why:     "randomness in a security program is crypto/rand",
 	},
 }
@@ -143,13 +143,16 @@ var Bans = [...]Ban{
 // for its types.
 var Calls = [...]struct {
 	Package string
-	Names   []string // nil with But set: everything is forbidden
+	Local   string   // what it is called in a file that does not rename it
+	Names   []string // what is forbidden; with But set, everything else is
 	But     []string // the names that are allowed
 	Why     string
 }{
-	{Package: "time", Names: []string{"Now", "Since", "Until"}, Why: "the caller hands the clock down, so that every deadline can be tested"},
-	{Package: "net", But: []string{"Conn", "Addr", "Listener", "Error", "ErrClosed", "IP", "IPNet", "ParseIP", "ParseCIDR", "JoinHostPort", "SplitHostPort"},
+	{Package: "time", Local: "time", Names: []string{"Now", "Since", "Until"}, Why: "the caller hands the clock down, so that every deadline can be tested"},
+	{Package: "net", Local: "net", But: []string{"Conn", "Addr", "Listener", "Error", "ErrClosed", "IP", "IPNet", "ParseIP", "ParseCIDR", "JoinHostPort", "SplitHostPort"},
 		Why: "floors 0 to 4 take connections and addresses as given values; they open, resolve and listen to nothing"},
+	{Package: "math/rand/v2", Local: "rand", But: []string{"ChaCha8", "NewChaCha8"},
+		Why: "of it only the keyed generator, seeded from crypto/rand, is fit for what a peer may see"},
 }
 
 // CallsBut are rooms of floors 0 to 4 that Calls does not hold for.
