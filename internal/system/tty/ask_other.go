@@ -3,6 +3,7 @@
 package tty
 
 import (
+	"fmt"
 	"io"
 	"os"
 
@@ -14,7 +15,7 @@ import (
 func Open() (*os.File, error) {
 	f, err := os.OpenFile("CONIN$", os.O_RDWR, 0)
 	if err != nil {
-		return nil, ErrNoTerminal
+		return nil, fmt.Errorf("%w: %w", ErrNoTerminal, err)
 	}
 	return f, nil
 }

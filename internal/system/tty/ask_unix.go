@@ -3,6 +3,7 @@
 package tty
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -15,7 +16,7 @@ import (
 func Open() (*os.File, error) {
 	f, err := os.OpenFile("/dev/tty", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		return nil, ErrNoTerminal
+		return nil, fmt.Errorf("%w: %w", ErrNoTerminal, err)
 	}
 	return f, nil
 }
