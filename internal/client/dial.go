@@ -1,0 +1,267 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Dialer connects to a server by name as ssh does: every address in turn,
+// the whole round again as often as Attempts says.
+type Dialer struct {
+	Log           *Logger
+	Network       string // "tcp", "tcp4", "tcp6"; "" is tcp
+	BindAddress   string // local address, or a name for one; "": any
+	BindInterface string // local interface, where there is no BindAddress
+	Attempts      int    // rounds, one a second; below 1 is 1
+	NoKeepAlive   bool   // no TCP keepalive probes
+}
+
+// ResolveError is a host name without an address. Its text is what ssh prints
+// behind its own name.
+type ResolveError struct {
+	Host string
+	Err  error
+}
+
+func (e *ResolveError) Error() string {
+	return "Could not resolve hostname " + e.Host + ": " + Strerror(e.Err)
+}
+func (e *ResolveError) Unwrap() error { return e.Err }
+
+// ConnectError is a host none of whose addresses answered. Its text is what
+// ssh prints behind its own name.
+type ConnectError struct {
+	Host string
+	Port int
+	Err  error // nil: no address could be tried
+}
+
+func (e *ConnectError) Error() string {
+	why := "failure"
+	if e.Err != nil {
+		why = Strerror(e.Err)
+	}
+	return fmt.Sprintf("connect to host %s port %d: %s", e.Host, e.Port, why)
+}
+func (e *ConnectError) Unwrap() error { return e.Err }
+
+// Resolve returns the addresses of host in the order in which they are tried,
+// or a *ResolveError.
+func (d *Dialer) Resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+	if a, ok := ParseAddress(host); ok {
+		if d.Network == "tcp4" && !a.Is4() || d.Network == "tcp6" && !a.Is6() {
+			// The resolver's words for an address of the other family.
+			return nil, &ResolveError{host, errors.New("Address family for hostname not supported")}
+		}
+		return []netip.Addr{a}, nil
+	}
+	network := "ip"
+	switch d.Network {
+	case "tcp4":
+		network = "ip4"
+	case "tcp6":
+		network = "ip6"
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
+	if err != nil {
+		return nil, &ResolveError{host, err}
+	}
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap()
+	}
+	return addrs, nil
+}
+
+// Dial resolves host and connects to it. The error is a *ResolveError or a
+// *ConnectError. A deadline of ctx bounds all attempts together.
+func (d *Dialer) Dial(ctx context.Context, host string, port int) (net.Conn, error) {
+	addrs, err := d.Resolve(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	return d.DialAddrs(ctx, host, addrs, port)
+}
+
+// DialAddrs connects to the first of addrs that answers; host is for the log
+// and for errors.
+func (d *Dialer) DialAddrs(ctx context.Context, host string, addrs []netip.Addr, port int) (net.Conn, error) {
+	var last error
+	for attempt := range max(d.Attempts, 1) {
+		if attempt > 0 {
+			select {
+			case <-ctx.Done():
+				return nil, &ConnectError{host, port, timedOut(ctx.Err())}
+			case <-time.After(time.Second):
+			}
+			d.Log.Debug1("Trying again...")
+		}
+		for _, a := range addrs {
+			d.Log.Debug1("Connecting to %s [%s] port %d.", host, a, port)
+			c, err := d.dialOne(ctx, a, port)
+			if err == nil {
+				d.Log.Debug1("Connection established.")
+				return c, nil
+			}
+			if last = err; err != nil && !errors.Is(err, errBind) {
+				last = timedOut(err)
+				d.Log.Debug1("connect to address %s port %d: %s", a, port, Strerror(last))
+			} else {
+				last = nil // said already
+			}
+		}
+	}
+	return nil, &ConnectError{host, port, last}
+}
+
+// errBind marks an attempt that failed before it began; it was logged.
+var errBind = errors.New("client: no local address")
+
+func (d *Dialer) dialOne(ctx context.Context, a netip.Addr, port int) (net.Conn, error) {
+	network := "tcp6"
+	if a.Is4() {
+		network = "tcp4"
+	}
+	var nd net.Dialer
+	nd.KeepAlive = -1
+	if local, err := d.local(ctx, a.Is4()); err != nil {
+		d.Log.Error("%s", err)
+		return nil, errBind
+	} else if local.IsValid() {
+		nd.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))
+	}
+	c, err := nd.DialContext(ctx, network, netip.AddrPortFrom(a, uint16(port)).String())
+	if err != nil {
+		var op *net.OpError
+		var call *os.SyscallError
+		if errors.As(err, &op) && errors.As(op.Err, &call) && call.Syscall == "bind" {
+			d.Log.Error("bind %s: %s", addrText(nd.LocalAddr), Strerror(err))
+			return nil, errBind
+		}
+		return nil, err
+	}
+	if tcp, ok := c.(*net.TCPConn); ok && !d.NoKeepAlive {
+		// Only switched on: how often is the system's business.
+		tcp.SetKeepAlive(true)
+	}
+	return c, nil
+}
+
+func addrText(a net.Addr) string {
+	if t, ok := a.(*net.TCPAddr); ok {
+		return t.IP.String()
+	}
+	return fmt.Sprint(a)
+}
+
+// local is the address to connect from; invalid for any.
+func (d *Dialer) local(ctx context.Context, v4 bool) (netip.Addr, error) {
+	switch {
+	case d.BindAddress != "":
+		if a, ok := ParseAddress(d.BindAddress); ok && a.Is4() == v4 {
+			return a, nil
+		}
+		network := "ip6"
+		if v4 {
+			network = "ip4"
+		}
+		addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, d.BindAddress)
+		if err != nil {
+			return netip.Addr{}, fmt.Errorf("getaddrinfo: %s: %s", d.BindAddress, Strerror(err))
+		}
+		return addrs[0].Unmap(), nil
+	case d.BindInterface != "":
+		return interfaceAddr(d.BindInterface, v4)
+	}
+	return netip.Addr{}, nil
+}
+
+// interfaceAddr is an address of the named interface, one that others can
+// reach where there is one.
+func interfaceAddr(name string, v4 bool) (netip.Addr, error) {
+	var fallback netip.Addr
+	i, err := net.InterfaceByName(name)
+	if err == nil && i.Flags&net.FlagUp != 0 {
+		addrs, _ := i.Addrs()
+		for _, a := range addrs {
+			n, ok := a.(*net.IPNet)
+			if !ok {
+				continue
+			}
+			ip, _ := netip.AddrFromSlice(n.IP)
+			ip = ip.Unmap()
+			if ip.Is4() != v4 {
+				continue
+			}
+			if ip.Is6() && ip.IsLinkLocalUnicast() {
+				ip = ip.WithZone(name)
+			}
+			if !ip.IsLoopback() && !(ip.Is6() && ip.IsLinkLocalUnicast()) {
+				return ip, nil
+			}
+			if !fallback.IsValid() {
+				fallback = ip
+			}
+		}
+	}
+	if !fallback.IsValid() {
+		return fallback, fmt.Errorf("getifaddrs: %s: no suitable addresses", name)
+	}
+	return fallback, nil
+}
+
+// timedOut turns the deadline of a context into what connect(2) says.
+func timedOut(err error) error {
+	var timeout interface{ Timeout() bool }
+	var n syscall.Errno
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() && !errors.As(err, &n) {
+		return syscall.ETIMEDOUT
+	}
+	return err
+}
+
+// ParseAddress reads an IP address as inet_aton(3) and inet_pton(3) do: also
+// 127.1, 0x7f000001 and an IPv6 address with a zone.
+func ParseAddress(s string) (netip.Addr, bool) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return a, true
+	}
+	if s == "" || s[0] < '0' || s[0] > '9' {
+		return netip.Addr{}, false
+	}
+	parts := strings.Split(s, ".")
+	if len(parts) > 4 {
+		return netip.Addr{}, false
+	}
+	var v uint64
+	for i, p := range parts {
+		n, ok := atonNumber(p)
+		bits := 8
+		if i == len(parts)-1 {
+			bits = 8 * (5 - len(parts))
+		}
+		if !ok || n>>bits != 0 {
+			return netip.Addr{}, false
+		}
+		v = v<<bits | n
+	}
+	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}), true
+}
+
+func atonNumber(s string) (uint64, bool) {
+	base := 10
+	if rest, ok := strings.CutPrefix(strings.ToLower(s), "0x"); ok {
+		s, base = rest, 16
+	} else if len(s) > 1 && s[0] == '0' {
+		s, base = s[1:], 8
+	}
+	n, err := strconv.ParseUint(s, base, 32)
+	return n, err == nil
+}
