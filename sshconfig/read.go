@@ -1,0 +1,129 @@
+package sshconfig
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// Files is what reading may ask of a file system. [OSFiles] is the real one.
+type Files interface {
+	// ReadFile reads a whole file of at most [MaxFileSize] bytes. With
+	// guarded, a file that somebody but root and the user may write, or that
+	// belongs to somebody else, gives a *[PermissionError].
+	ReadFile(name string, guarded bool) ([]byte, error)
+	// Glob lists what a pattern matches, sorted; no match is no error.
+	Glob(pattern string) ([]string, error)
+}
+
+// PermissionError is a configuration file that others may write.
+type PermissionError struct{ Name string }
+
+func (e *PermissionError) Error() string { return "Bad owner or permissions on " + e.Name }
+
+// Source is one configuration file to read.
+type Source struct {
+	Name     string
+	Data     []byte // used in place of the file when not nil
+	User     bool   // the user's own: Include takes ~ and starts in ~/.ssh
+	Optional bool   // passed over when it cannot be read
+	Guarded  bool   // refused when others may write it
+}
+
+// ConfigError is why a configuration was refused: lines for the user, in
+// OpenSSH's words, with a hint on a line of its own here and there.
+type ConfigError struct{ Lines []string }
+
+func (e *ConfigError) Error() string { return strings.Join(e.Lines, "\n") }
+
+// text is a problem as the user reads it.
+func (p *problem) lines(file string, number int) []string {
+	colon := ""
+	if p.colon {
+		colon = ":"
+	}
+	lines := []string{fmt.Sprintf("%s%s line %d: %s", file, colon, number, p.text)}
+	if p.hintFirst {
+		return []string{p.hint, lines[0]}
+	}
+	if p.hint != "" {
+		lines = append(lines, p.hint)
+	}
+	return lines
+}
+
+// fatal is an error of its own, with no line to show.
+func fatal(format string, args ...any) *ConfigError {
+	return &ConfigError{[]string{fmt.Sprintf(format, args...)}}
+}
+
+func asConfigError(err error) *ConfigError {
+	var c *ConfigError
+	if errors.As(err, &c) {
+		return c
+	}
+	return &ConfigError{[]string{err.Error()}}
+}
+
+// reason is the system's words for why a file could not be opened.
+func reason(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "No such file or directory"
+	case errors.Is(err, fs.ErrPermission):
+		return "Permission denied"
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err.Error()
+	}
+	return err.Error()
+}
+
+// find looks a keyword up in a table and among the old names. A row of -1
+// and a nil old is an unknown keyword.
+func find[T any](rows []row[T], olds []oldName, keyword string) (int, *oldName) {
+	for i := range olds {
+		if equalFold(olds[i].name, keyword) {
+			if olds[i].how == alias {
+				i2, _ := find(rows, nil, olds[i].is)
+				return i2, &olds[i]
+			}
+			return -1, &olds[i]
+		}
+	}
+	for i := range rows {
+		if equalFold(rows[i].name, keyword) {
+			return i, nil
+		}
+	}
+	return -1, nil
+}
+
+// unknown is the problem of an unknown keyword.
+func unknown[T any](rows []row[T], shown, keyword string) *problem {
+	p := &problem{colon: true, text: "Bad configuration option: " + shown}
+	best := nearest(keyword, len(rows)+3, func(i int) string {
+		if i < len(rows) {
+			return rows[i].name
+		}
+		return [...]string{"Host", "Match", "Include"}[i-len(rows)]
+	})
+	if best != "" {
+		p.hint = "did you mean " + best + "?"
+	}
+	return p
+}
+
+// cutLine takes the first line off a file.
+func cutLine(data string) (line, rest string, more bool) {
+	if i := strings.IndexByte(data, '\n'); i >= 0 {
+		return data[:i], data[i+1:], true
+	}
+	return data, "", data != ""
+}
+
+func (c *ConfigError) add(p *problem, file string, number int) {
+	c.Lines = append(c.Lines, p.lines(file, number)...)
+}
