@@ -253,6 +253,9 @@ func readRSA(r *wire.Reader, certified PublicKey) (any, error) {
 	} else {
 		pub = &certified.(*rsaKey).pub
 	}
+	if len(iqmp) == 0 {
+		return nil, errHalves
+	}
 	return newRSAPrivate(pub, d, p, q, iqmp)
 }
 

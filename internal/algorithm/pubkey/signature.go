@@ -12,10 +12,15 @@ import (
 // alias blob.
 func ParseSignature(blob []byte) (*Signature, error) {
 	r := wire.NewReader(blob)
-	s := &Signature{Format: string(clip(r.String())), Blob: r.String()}
+	format := r.String()
+	s := &Signature{Blob: r.String()}
 	if err := r.Err(); err != nil {
 		return nil, fmt.Errorf("pubkey: signature: %w", err)
 	}
+	if len(format) > wire.MaxName {
+		return nil, fmt.Errorf("pubkey: signature: format name of %d bytes", len(format))
+	}
+	s.Format = string(format)
 	if r.Len() > 0 {
 		if !hasRest(s.Format) {
 			return nil, fmt.Errorf("pubkey: signature: %w", wire.ErrTrailing)
