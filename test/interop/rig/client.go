@@ -63,7 +63,7 @@ func (r *Request) key() string {
 // Tools returns the clients that the rig knows.
 func Tools() []*Tool {
 	return []*Tool{
-		{Name: "nacre", Program: built("nacre"), Version: flagV("-V"), UserKeys: allHostKeys, Chooses: allChoices,
+		{Name: "nacre", Program: ours("ssh"), Version: flagV("-V"), UserKeys: allHostKeys, Chooses: allChoices,
 			command: func(w *World, file string, r *Request) ([]string, error) { return openssh(w, []string{file, "ssh"}, r) }},
 		{Name: "openssh", Program: installed("ssh"), Version: flagV("-V"), UserKeys: allHostKeys, Chooses: allChoices,
 			command: func(w *World, file string, r *Request) ([]string, error) { return openssh(w, []string{file}, r) }},

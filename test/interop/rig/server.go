@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -58,7 +59,7 @@ var allHostKeys = []string{"ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa30
 // Daemons returns the servers that the rig knows.
 func Daemons() []*Daemon {
 	return []*Daemon{
-		{Name: "nacre", Program: built("nacre"), Version: flagV("-V"), HostKeys: allHostKeys,
+		{Name: "nacre", Program: ours("sshd"), Version: flagV("-V"), HostKeys: allHostKeys,
 			command: func(w *World, file string, port int, o ServerOptions) ([]string, error) {
 				conf, err := w.sshdConfig("nacre", port, o)
 				return []string{file, "sshd", "-D", "-e", "-f", conf}, err
@@ -94,8 +95,19 @@ func DaemonByName(name string) *Daemon {
 	return nil
 }
 
-func built(name string) func(*World) string {
-	return func(w *World) string { return exists(filepath.Join(w.Tree, "build", name)) }
+// ours is build/nacre, once it has the program named.
+func ours(program string) func(*World) string {
+	return func(w *World) string {
+		file := exists(filepath.Join(w.Tree, "build/nacre"))
+		if file == "" {
+			return ""
+		}
+		out, err := exec.Command(file, "--links").Output()
+		if err != nil || !slices.Contains(strings.Fields(string(out)), program) {
+			return ""
+		}
+		return file
+	}
 }
 
 func beside(path string) func(*World) string {
