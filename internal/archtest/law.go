@@ -59,6 +59,7 @@ const WhyDown = "arrows only go down: who reads a room must not need to know tho
 var Beside = [...]struct{ From, To, Why string }{
 	{"internal/keyfile", "internal/algorithm/pubkey", "a key file holds a key"},
 	{"internal/algorithm/kex", "internal/algorithm/pubkey", "an exchange may carry an RSA key"},
+	{"internal/algorithm/kex", "internal/algorithm/kex/…", "a key encapsulation is a room of its own under the exchange that uses it"},
 	{"ssh/…", "ssh", "adapters and helpers of the public face stand on it"},
 	{"knownhosts", "ssh", "a host key callback has the shape that ssh gives it"},
 	{"internal/system/…", "internal/system/…", "a pty is a tty with an owner"},
