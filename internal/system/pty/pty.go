@@ -42,14 +42,14 @@ func (p *Pty) Close() error {
 }
 
 // Start runs the program path with arguments argv on the terminal: its three
-// descriptors are the terminal, it leads a new session and its foreground
+// descriptors are the terminal, behind them extra, it leads a new session and its foreground
 // process group, and the terminal controls it. attr.Files is set here;
 // attr.Sys, where given, is kept but for what this needs. The slave is closed
 // when Start returns, whatever it returns.
-func (p *Pty) Start(path string, argv []string, attr *os.ProcAttr) (*os.Process, error) {
+func (p *Pty) Start(path string, argv []string, attr *os.ProcAttr, extra ...*os.File) (*os.Process, error) {
 	defer p.Slave.Close()
 	a := *attr
-	a.Files = []*os.File{p.Slave, p.Slave, p.Slave}
+	a.Files = append([]*os.File{p.Slave, p.Slave, p.Slave}, extra...)
 	a.Sys = leader(attr.Sys)
 	return os.StartProcess(path, argv, &a)
 }
