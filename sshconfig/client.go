@@ -204,7 +204,7 @@ var clientRows = [...]row[Client]{
 	{"XAuthLocation", Text[Client]{def: "/usr/bin/xauth", get: func(o *Client) *string { return &o.XAuthLocation }}, 0, "the xauth program"},
 	{"KnownHostsCommand", Text[Client]{form: textRest, clear: true, get: func(o *Client) *string { return &o.KnownHostsCommand }}, 0, "command that prints further known host keys"},
 	{"Tag", Text[Client]{get: func(o *Client) *string { return &o.Tag }}, 0, "name for Match tagged"},
-	{"VersionAddendum", addendumKind[Client]{func(o *Client) *string { return &o.VersionAddendum }}, 0, "text behind the identification"},
+	{"VersionAddendum", addendumKind[Client]{false, func(o *Client) *string { return &o.VersionAddendum }}, 0, "text behind the identification"},
 	{"RefuseConnection", refuseKind{}, hidden, "end at once with this message"},
 
 	{"DynamicForward", forwardKind{forwardDynamic}, appends, "local port that serves SOCKS"},

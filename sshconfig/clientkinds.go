@@ -328,7 +328,10 @@ func (k facilityKind[T]) describe() (string, string) {
 }
 
 // addendumKind is VersionAddendum: the rest of the line up to a comment.
-type addendumKind[T any] struct{ get func(*T) *string }
+type addendumKind[T any] struct {
+	showNone bool
+	get      func(*T) *string
+}
 
 func (k addendumKind[T]) parse(l *line, o *T, store bool) *problem {
 	v := strings.TrimLeft(l.raw, " \t\r\n")
@@ -349,9 +352,11 @@ func (k addendumKind[T]) parse(l *line, o *T, store bool) *problem {
 
 func (k addendumKind[T]) preset(o *T, _ *environment) { *k.get(o) = "" }
 func (k addendumKind[T]) print(w *printer, name string, o *T) {
-	v := *k.get(o)
-	if v != "" {
+	switch v := *k.get(o); {
+	case v != "":
 		w.line(name, v)
+	case k.showNone:
+		w.line(name, "none")
 	}
 }
 func (k addendumKind[T]) describe() (string, string) { return "the rest of the line, none", "none" }
@@ -544,6 +549,7 @@ func (k logVerboseKind[T]) describe() (string, string) {
 type ChannelTimeout struct {
 	Type string // pattern, or "global"
 	Idle time.Duration
+	text string // as given, for printing
 }
 
 // timeoutsKind is ChannelTimeout.
@@ -565,12 +571,9 @@ func (k timeoutsKind[T]) parse(l *line, o *T, store bool) *problem {
 		kind, idle, ok := strings.Cut(w, "=")
 		d, good := ParseTime(idle)
 		if !ok || !good || kind == "" {
-			if l.server {
-				return l.badf("invalid channel timeout %s", w)
-			}
 			return l.badf("invalid channel timeout %s", w)
 		}
-		got = append(got, ChannelTimeout{kind, d})
+		got = append(got, ChannelTimeout{kind, d, w})
 	}
 	if !found {
 		return l.badf("no %s specified", l.keyword)
@@ -590,7 +593,10 @@ func (k timeoutsKind[T]) print(w *printer, name string, o *T) {
 	}
 	words := make([]string, len(v))
 	for i, t := range v {
-		words[i] = t.Type + "=" + seconds(t.Idle)
+		words[i] = t.text
+		if t.text == "" {
+			words[i] = t.Type + "=" + seconds(t.Idle)
+		}
 	}
 	w.line(name, strings.Join(words, " "))
 }

@@ -145,7 +145,7 @@ func (k rekeyKind[T]) parse(l *line, o *T, store bool) *problem {
 		l.next()
 		return nil
 	}
-	d, p := parseTimeWord(l, false)
+	d, p := parseTimeWord(l)
 	if p == nil && l.active && !v.timed {
 		v.Interval, v.timed = d, true
 	}

@@ -42,3 +42,28 @@ func ExampleNewClient() {
 	fmt.Println(c.User, c.Port, c.LocalForward[0].String())
 	// Output: ann 2222 8080 [localhost]:80
 }
+
+// A server reads its files once; each connection gets its own values.
+func ExampleServer_Match() {
+	s, err := sshconfig.ParseServer(sshconfig.Sources{
+		Options: []string{"MaxAuthTries=3"},
+		Files: []sshconfig.Source{{ // or sshconfig.ServerFile(dashF)
+			Name: "sshd_config",
+			Data: []byte("PasswordAuthentication no\nMatch Address 10.0.0.0/8\n  PasswordAuthentication yes\n"),
+		}},
+	}, &sshconfig.ServerContext{Files: sshconfig.OSFiles{}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, a := range s.Listen() {
+		fmt.Println("listen", a)
+	}
+	inside, _ := s.Match(&sshconfig.Connection{User: "ann", Address: "10.1.2.3"})
+	outside, _ := s.Match(&sshconfig.Connection{User: "ann", Address: "192.0.2.1"})
+	fmt.Println(s.MaxAuthTries, inside.PasswordAuthentication, outside.PasswordAuthentication)
+	// Output:
+	// listen [::]:22
+	// listen 0.0.0.0:22
+	// 3 true false
+}

@@ -47,6 +47,7 @@ type kind[T any] interface {
 // the others are counted and reading ends with the file.
 type problem struct {
 	fatal     bool
+	bare      bool // without file and line
 	colon     bool // "FILE: line N" instead of "FILE line N"
 	text      string
 	hint      string
@@ -63,6 +64,7 @@ type line struct {
 	server  bool
 	active  bool // the block applies
 	unset   bool // set by a kind: the line does not count as a value
+	stored  bool // set by a kind: it stored a value though it was not told to
 	env     *environment
 }
 
@@ -274,20 +276,24 @@ type Duration[T any] struct {
 }
 
 func (k Duration[T]) parse(l *line, o *T, store bool) *problem {
-	d, p := parseTimeWord(l, k.none)
+	if k.none && len(l.words) > 0 && equalFold(l.words[0], "none") {
+		l.next()
+		if l.active { // as OpenSSH: this word beats an earlier value
+			*k.get(o), l.stored = 0, true
+		}
+		return nil
+	}
+	d, p := parseTimeWord(l)
 	if p == nil && store {
 		*k.get(o) = d
 	}
 	return p
 }
 
-func parseTimeWord(l *line, none bool) (time.Duration, *problem) {
+func parseTimeWord(l *line) (time.Duration, *problem) {
 	w, p := l.need("missing time value.")
 	if p != nil {
 		return 0, p
-	}
-	if none && equalFold(w, "none") {
-		return 0, nil
 	}
 	d, ok := ParseTime(w)
 	if !ok {
@@ -363,11 +369,13 @@ func (k Octal[T]) describe() (string, string)          { return "an octal number
 type textForm uint8
 
 const (
-	textWord    textForm = iota // one word
-	textPath                    // one word, a path: the server makes it absolute
-	textTilde                   // one word: the server expands a leading ~
-	textRest                    // the rest of the line as it is
-	textCommand                 // as textRest; must be an absolute path or none (server)
+	textWord     textForm = iota // one word
+	textPath                     // one word, a path: the server makes it absolute
+	textTilde                    // one word: the server expands a leading ~
+	textRest                     // the rest of the line as it is
+	textCommand                  // as textRest; must be an absolute path or none (server)
+	textProvider                 // textPath, or the word internal
+	textSocket                   // textPath, or SSH_AUTH_SOCK
 )
 
 // Text is a keyword of one string. showNone prints "none" for the empty
@@ -389,6 +397,9 @@ func (k Text[T]) parse(l *line, o *T, store bool) *problem {
 		v = strings.TrimLeft(l.raw, " \t\r\n")
 		l.words = nil
 		if v == "" {
+			if l.server {
+				return l.badf("%s missing argument.", l.keyword)
+			}
 			return l.badf("Missing argument.")
 		}
 		if k.form == textCommand && v[0] != '/' && !equalFold(v, "none") {
@@ -429,7 +440,12 @@ func (k Text[T]) parse(l *line, o *T, store bool) *problem {
 
 // serverPath expands a leading ~ and makes a path absolute.
 func (l *line) serverPath(v string, form textForm) (string, error) {
-	if form != textPath && form != textTilde {
+	switch {
+	case form == textProvider && equalFold(v, "internal"), form == textSocket && v == "SSH_AUTH_SOCK":
+		return v, nil
+	case form == textProvider || form == textSocket:
+		form = textPath
+	case form != textPath && form != textTilde:
 		return v, nil
 	}
 	var err error

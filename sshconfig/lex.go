@@ -111,20 +111,21 @@ func splitWords(s string, comments bool) (words []string, ok bool) {
 	return words, true
 }
 
-// joinWords is the opposite of splitWords: words that need it are put in
-// double quotes, so that splitting gives the same words again.
+// joinWords is the opposite of splitWords: quotes and backslashes are
+// protected and words with blanks put in double quotes, so that splitting
+// gives the same words again.
 func joinWords(words []string) string {
 	var b strings.Builder
 	for i, w := range words {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		quote := w == "" || strings.ContainsAny(w, " \t'") || strings.IndexByte(w, '#') == 0
+		quote := w == "" || strings.ContainsAny(w, " \t") || w[0] == '#'
 		if quote {
 			b.WriteByte('"')
 		}
 		for j := 0; j < len(w); j++ {
-			if w[j] == '"' || w[j] == '\\' || w[j] == '\'' && !quote {
+			if w[j] == '"' || w[j] == '\\' || w[j] == '\'' {
 				b.WriteByte('\\')
 			}
 			b.WriteByte(w[j])

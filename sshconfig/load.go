@@ -341,7 +341,7 @@ func (r *clientReader) line(file string, number int, s string, active *bool, src
 	if len(l.words) > 0 {
 		return l.countf("keyword %s extra arguments at end of line", keyword)
 	}
-	if store && !l.unset {
+	if (store || l.stored) && !l.unset {
 		r.c.set.add(i)
 	}
 	return nil

@@ -33,12 +33,18 @@ type Source struct {
 
 // ConfigError is why a configuration was refused: lines for the user, in
 // OpenSSH's words, with a hint on a line of its own here and there.
-type ConfigError struct{ Lines []string }
+type ConfigError struct {
+	Lines  []string
+	Status int // exit status that scripts expect of sshd; 0 stands for 255
+}
 
 func (e *ConfigError) Error() string { return strings.Join(e.Lines, "\n") }
 
 // text is a problem as the user reads it.
 func (p *problem) lines(file string, number int) []string {
+	if p.bare {
+		return []string{p.text}
+	}
 	colon := ""
 	if p.colon {
 		colon = ":"
@@ -55,7 +61,7 @@ func (p *problem) lines(file string, number int) []string {
 
 // fatal is an error of its own, with no line to show.
 func fatal(format string, args ...any) *ConfigError {
-	return &ConfigError{[]string{fmt.Sprintf(format, args...)}}
+	return &ConfigError{Lines: []string{fmt.Sprintf(format, args...)}}
 }
 
 func asConfigError(err error) *ConfigError {
@@ -63,7 +69,7 @@ func asConfigError(err error) *ConfigError {
 	if errors.As(err, &c) {
 		return c
 	}
-	return &ConfigError{[]string{err.Error()}}
+	return &ConfigError{Lines: []string{err.Error()}}
 }
 
 // reason is the system's words for why a file could not be opened.
