@@ -110,6 +110,11 @@ type ServerConfig struct {
 	HostbasedAllowed func(ctx context.Context, a *HostbasedAttempt) (*Permissions, error)
 	HostbasedVerify  func(ctx context.Context, a *HostbasedAttempt, data, sig []byte) error
 
+	// Authorize, if set, has the last word when the methods are complete,
+	// whatever they were: account checks, a monitor's consent (AUT-20). An
+	// error makes the attempt fail like a method's.
+	Authorize func(ctx context.Context, a *Attempt, r *Result) error
+
 	// Now is the clock and Sleep waits; failures are padded with them. Both
 	// must be set. DelaySecret is a random number of this host that stays the
 	// same, so that a user's padding does.
@@ -645,6 +650,13 @@ func (s *server) finish(ctx context.Context, r *attempt) (done bool, err error) 
 				r.outcome, r.err = Failed, errMethod
 			case !finished:
 				r.outcome = Partial
+			case s.cfg.Authorize != nil:
+				if err := s.authorize(ctx, r); err != nil {
+					r.outcome, r.err = Failed, err
+					if err := s.ends(ctx, err); err != nil {
+						return false, err
+					}
+				}
 			}
 		}
 	}
@@ -681,6 +693,17 @@ func (s *server) admit(r *attempt) {
 		// Taken over by complete.
 		r.perms, r.err = all, nil
 	}
+}
+
+// authorize shows the result that r would give.
+func (s *server) authorize(ctx context.Context, r *attempt) error {
+	then := *s
+	then.completed = s.completed[:len(s.completed):len(s.completed)]
+	then.complete(r)
+	a := &Attempt{User: s.user, Method: r.method, Info: r.info, s: s}
+	err := s.cfg.Authorize(ctx, a, then.result())
+	r.info = a.Info
+	return err
 }
 
 func (s *server) complete(r *attempt) {
