@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/crypto/chacha20"
 	"golang.org/x/crypto/chacha20poly1305"
+	"golang.org/x/crypto/poly1305"
 )
 
 // chacha20-poly1305@openssh.com has two ChaCha20 keys. The first 32 bytes of
@@ -26,10 +27,10 @@ const (
 
 // newChaCha makes the Packet for a vector level of vectorLevel or below.
 func newChaCha(key *[64]byte, level int) (Packet, error) {
-	if level >= levelAVX512 {
-		return newChaChaVector(key), nil
+	if level > levelNone {
+		return newChaChaVector(key, level)
 	}
-	c := &chacha{level: level}
+	c := &chacha{}
 	copy(c.k1[:], key[:32])
 	copy(c.k2[:], key[32:])
 	if chachaSealTrick {
@@ -54,7 +55,6 @@ const chachaTrickMin = 256
 type chacha struct {
 	k1, k2 [32]byte
 	body   stdcipher.AEAD
-	level  int
 	erased bool
 	n      [12]byte // these are here, because what goes through an interface escapes
 	length [lengthSize]byte
@@ -63,7 +63,7 @@ type chacha struct {
 	block0 [chachaBlock]byte
 }
 
-// begin sets the nonce and XORs the packet_length at b, if there is one.
+// begin sets the nonce.
 func (c *chacha) begin(seq uint32) {
 	binary.BigEndian.PutUint32(c.n[8:], seq)
 }
@@ -100,7 +100,7 @@ func (c *chacha) Seal(b []byte, seq uint32) {
 	c.start(s)
 	c.cryptBody(s, b[lengthSize:])
 	e := len(b) - chachaTag
-	poly1305Sum((*[chachaTag]byte)(b[e:]), b[:e], &c.pk, c.level)
+	poly1305.Sum((*[chachaTag]byte)(b[e:]), b[:e], &c.pk)
 }
 
 func (c *chacha) Length(b []byte, seq uint32) uint32 {
@@ -118,7 +118,7 @@ func (c *chacha) Open(b []byte, seq uint32) bool {
 	c.begin(seq)
 	s, _ := chacha20.NewUnauthenticatedCipher(c.k1[:], c.n[:])
 	c.start(s)
-	poly1305Sum(&c.tag, b[:e], &c.pk, c.level)
+	poly1305.Sum(&c.tag, b[:e], &c.pk)
 	if subtle.ConstantTimeCompare(c.tag[:], b[e:]) != 1 {
 		return false
 	}
