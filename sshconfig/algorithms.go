@@ -43,9 +43,6 @@ func (n *NameList) Resolve(spec string, patterns bool) (names []string, unknown 
 		var e string
 		e, spec, more = strings.Cut(spec, ",")
 		if e == "" {
-			if len(n.Known) > 0 {
-				return nil, "\"\""
-			}
 			continue
 		}
 		if len(n.Known) == 0 {
@@ -61,6 +58,9 @@ func (n *NameList) Resolve(spec string, patterns bool) (names []string, unknown 
 		if !found {
 			return nil, e
 		}
+	}
+	if len(given) == 0 {
+		return nil, "empty list"
 	}
 	switch how {
 	case '+':

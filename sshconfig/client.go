@@ -117,6 +117,8 @@ type Client struct {
 	set  keywordSet
 	ctx  *ClientContext
 	lits literals
+
+	globalKnownHosts []string // GlobalKnownHostsFile as given, which -G shows
 }
 
 // literals are values given on the command line that are not expanded.
@@ -143,7 +145,7 @@ var clientRows = [...]row[Client]{
 	{"EnableSSHKeysign", Flag[Client]{false, func(o *Client) *bool { return &o.EnableSSHKeysign }}, 0, "allow the helper of host-based authentication; counts in the system file only"},
 	{"ClearAllForwardings", Flag[Client]{false, func(o *Client) *bool { return &o.ClearAllForwardings }}, 0, "drop all configured forwards"},
 	{"ExitOnForwardFailure", Flag[Client]{false, func(o *Client) *bool { return &o.ExitOnForwardFailure }}, 0, "end when a forward cannot be set up"},
-	{"FingerprintHash", Enum[Client, FingerprintHash]{SHA256, fingerprintHashes[:], func(o *Client) *FingerprintHash { return &o.FingerprintHash }}, lastWins, "hash in which fingerprints are shown"},
+	{"FingerprintHash", fingerprintKind[Client]{func(o *Client) *FingerprintHash { return &o.FingerprintHash }}, 0, "hash in which fingerprints are shown"},
 	{"ForwardX11", Flag[Client]{false, func(o *Client) *bool { return &o.ForwardX11 }}, 0, "forward X11"},
 	{"ForwardX11Trusted", Flag[Client]{false, func(o *Client) *bool { return &o.ForwardX11Trusted }}, 0, "give remote X11 clients full access to the display"},
 	{"GatewayPorts", Flag[Client]{false, func(o *Client) *bool { return &o.GatewayPorts }}, 0, "local forwards listen on all addresses"},
@@ -183,24 +185,24 @@ var clientRows = [...]row[Client]{
 
 	{"BindAddress", Text[Client]{get: func(o *Client) *string { return &o.BindAddress }}, 0, "local address to connect from"},
 	{"BindInterface", Text[Client]{get: func(o *Client) *string { return &o.BindInterface }}, 0, "local interface to connect from"},
-	{"Ciphers", Names[Client]{func(a *Algorithms) *NameList { return &a.Ciphers }, false, badCipher, func(o *Client) *[]string { return &o.Ciphers }}, 0, "ciphers, best first"},
+	{"Ciphers", Names[Client]{func(a *Algorithms) *NameList { return &a.Ciphers }, false, badCipher, func(o *Client) *[]string { return &o.Ciphers }, ""}, 0, "ciphers, best first"},
 	{"ControlPath", Text[Client]{clear: true, get: func(o *Client) *string { return &o.ControlPath }}, 0, "socket for connection sharing"},
-	{"HostKeyAlgorithms", Names[Client]{func(a *Algorithms) *NameList { return &a.HostKeyAlgorithms }, true, badKeyTypes, func(o *Client) *[]string { return &o.HostKeyAlgorithms }}, 0, "host key signature algorithms, best first"},
+	{"HostKeyAlgorithms", Names[Client]{func(a *Algorithms) *NameList { return &a.HostKeyAlgorithms }, true, badKeyTypes, func(o *Client) *[]string { return &o.HostKeyAlgorithms }, ""}, 0, "host key signature algorithms, best first"},
 	{"HostKeyAlias", Text[Client]{get: func(o *Client) *string { return &o.HostKeyAlias }}, 0, "name under which the host key is looked up"},
-	{"HostbasedAcceptedAlgorithms", Names[Client]{func(a *Algorithms) *NameList { return &a.HostbasedAcceptedAlgorithms }, true, badKeyTypes, func(o *Client) *[]string { return &o.HostbasedAcceptedAlgorithms }}, 0, "signature algorithms for host-based authentication"},
+	{"HostbasedAcceptedAlgorithms", Names[Client]{func(a *Algorithms) *NameList { return &a.HostbasedAcceptedAlgorithms }, true, badKeyTypes, func(o *Client) *[]string { return &o.HostbasedAcceptedAlgorithms }, ""}, 0, "signature algorithms for host-based authentication"},
 	{"IdentityAgent", agentKind{}, 0, "agent socket"},
 	{"IgnoreUnknown", Text[Client]{get: func(o *Client) *string { return &o.IgnoreUnknown }}, 0, "pattern-list of unknown keywords to pass over"},
 	{"KbdInteractiveDevices", Text[Client]{get: func(o *Client) *string { return &o.KbdInteractiveDevices }}, 0, "devices to name in keyboard-interactive authentication"},
-	{"KexAlgorithms", Names[Client]{func(a *Algorithms) *NameList { return &a.KexAlgorithms }, false, badKex, func(o *Client) *[]string { return &o.KexAlgorithms }}, 0, "key exchange methods, best first"},
-	{"CASignatureAlgorithms", Names[Client]{func(a *Algorithms) *NameList { return &a.CASignatureAlgorithms }, true, badKeyTypes, func(o *Client) *[]string { return &o.CASignatureAlgorithms }}, 0, "algorithms accepted in the signatures of certificate authorities"},
+	{"KexAlgorithms", Names[Client]{func(a *Algorithms) *NameList { return &a.KexAlgorithms }, false, badKex, func(o *Client) *[]string { return &o.KexAlgorithms }, unsupportedKex}, 0, "key exchange methods, best first"},
+	{"CASignatureAlgorithms", Names[Client]{func(a *Algorithms) *NameList { return &a.CASignatureAlgorithms }, true, badKeyTypes, func(o *Client) *[]string { return &o.CASignatureAlgorithms }, ""}, 0, "algorithms accepted in the signatures of certificate authorities"},
 	{"LocalCommand", Text[Client]{form: textRest, clear: true, get: func(o *Client) *string { return &o.LocalCommand }}, 0, "command to run here after login"},
 	{"RemoteCommand", Text[Client]{form: textRest, clear: true, get: func(o *Client) *string { return &o.RemoteCommand }}, 0, "command to run on the other side"},
 	{"LogLevel", levelKind[Client]{func(o *Client) *LogLevel { return &o.LogLevel }}, 0, "verbosity"},
-	{"MACs", Names[Client]{func(a *Algorithms) *NameList { return &a.MACs }, false, badMAC, func(o *Client) *[]string { return &o.MACs }}, 0, "message authentication codes, best first"},
+	{"MACs", Names[Client]{func(a *Algorithms) *NameList { return &a.MACs }, false, badMAC, func(o *Client) *[]string { return &o.MACs }, ""}, 0, "message authentication codes, best first"},
 	{"PKCS11Provider", Text[Client]{clear: true, get: func(o *Client) *string { return &o.PKCS11Provider }}, 0, "PKCS#11 library"},
 	{"SecurityKeyProvider", Text[Client]{clear: true, def: "internal", get: func(o *Client) *string { return &o.SecurityKeyProvider }}, 0, "FIDO library"},
 	{"PreferredAuthentications", Text[Client]{get: func(o *Client) *string { return &o.PreferredAuthentications }}, 0, "authentication methods in order"},
-	{"PubkeyAcceptedAlgorithms", Names[Client]{func(a *Algorithms) *NameList { return &a.PubkeyAcceptedAlgorithms }, true, badKeyTypes, func(o *Client) *[]string { return &o.PubkeyAcceptedAlgorithms }}, 0, "signature algorithms for public key authentication"},
+	{"PubkeyAcceptedAlgorithms", Names[Client]{func(a *Algorithms) *NameList { return &a.PubkeyAcceptedAlgorithms }, true, badKeyTypes, func(o *Client) *[]string { return &o.PubkeyAcceptedAlgorithms }, ""}, 0, "signature algorithms for public key authentication"},
 	{"XAuthLocation", Text[Client]{def: "/usr/bin/xauth", get: func(o *Client) *string { return &o.XAuthLocation }}, 0, "the xauth program"},
 	{"KnownHostsCommand", Text[Client]{form: textRest, clear: true, get: func(o *Client) *string { return &o.KnownHostsCommand }}, 0, "command that prints further known host keys"},
 	{"Tag", Text[Client]{get: func(o *Client) *string { return &o.Tag }}, 0, "name for Match tagged"},

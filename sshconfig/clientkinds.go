@@ -7,8 +7,11 @@ import (
 	"time"
 )
 
-func badCipher(_ bool, w string) string   { return "Bad SSH2 cipher spec '" + w + "'." }
-func badKex(_ bool, w string) string      { return "Bad SSH2 KexAlgorithms '" + w + "'." }
+func badCipher(_ bool, w string) string { return "Bad SSH2 cipher spec '" + w + "'." }
+func badKex(_ bool, w string) string    { return "Bad SSH2 KexAlgorithms '" + w + "'." }
+
+const unsupportedKex = "Unsupported KEX algorithm \"%.100s\""
+
 func badKeyTypes(_ bool, w string) string { return "Bad key types '" + w + "'." }
 func badMAC(server bool, w string) string {
 	if server {
@@ -131,7 +134,9 @@ func (keystrokeKind) describe() (string, string) { return "yes, no, interval:MIL
 // checkAgentPath looks at the variables in an agent's path.
 func checkAgentPath(l *line, w string) *problem {
 	if _, err := expandEnv(w, l.env.getenv); err != nil {
-		return l.badf("Invalid environment expansion %s.", w)
+		p := l.badf("Invalid environment expansion %s.", w)
+		p.before = tokenReason(err)
+		return p
 	}
 	if w[0] == '$' && !strings.HasPrefix(w, "${") && !validEnvName(w[1:]) {
 		return l.badf("Invalid environment name %s.", w)
@@ -278,7 +283,7 @@ func (addKeysKind) describe() (string, string) {
 type levelKind[T any] struct{ get func(*T) *LogLevel }
 
 func (k levelKind[T]) parse(l *line, o *T, store bool) *problem {
-	w, _ := l.next()
+	w, ok := l.next()
 	for _, c := range logLevels {
 		if equalFold(c.word, w) {
 			if store {
@@ -287,7 +292,7 @@ func (k levelKind[T]) parse(l *line, o *T, store bool) *problem {
 			return nil
 		}
 	}
-	if w == "" {
+	if !ok {
 		w = "<NONE>"
 	}
 	return l.badf("unsupported log level '%s'", w)
@@ -306,7 +311,7 @@ type facilityKind[T any] struct {
 }
 
 func (k facilityKind[T]) parse(l *line, o *T, store bool) *problem {
-	w, _ := l.next()
+	w, ok := l.next()
 	for _, c := range facilities {
 		if equalFold(c.word, w) {
 			if store {
@@ -315,7 +320,7 @@ func (k facilityKind[T]) parse(l *line, o *T, store bool) *problem {
 			return nil
 		}
 	}
-	if w == "" {
+	if !ok {
 		w = "<NONE>"
 	}
 	return l.badf("unsupported log facility '%s'", w)
@@ -865,7 +870,8 @@ func (escapeKind) preset(o *Client, _ *environment)         { o.EscapeChar = '~'
 func (escapeKind) print(w *printer, name string, o *Client) { w.line(name, o.EscapeChar.String()) }
 func (escapeKind) describe() (string, string)               { return "a character, ^LETTER, none", "~" }
 
-// proxyCommandKind is ProxyCommand; ProxyJump, if it came first, wins.
+// proxyCommandKind is ProxyCommand; ProxyJump, if it came first, wins, but
+// for none, which only keeps later ProxyJumps out.
 type proxyCommandKind struct{}
 
 func (proxyCommandKind) parse(l *line, o *Client, store bool) *problem {
@@ -874,7 +880,7 @@ func (proxyCommandKind) parse(l *line, o *Client, store bool) *problem {
 	if v == "" {
 		return l.badf("Missing argument.")
 	}
-	if store && o.ProxyJump == "" {
+	if store && (o.ProxyJump == "" || o.ProxyJump == "none") {
 		o.ProxyCommand = v
 	} else {
 		l.unset = true
@@ -897,7 +903,9 @@ func (proxyJumpKind) parse(l *line, o *Client, store bool) *problem {
 	l.words = nil
 	text := v
 	v, _, _ = strings.Cut(v, "#")
-	v = strings.TrimRight(v, " \t\r\n")
+	if i := strings.IndexAny(v, " \t"); i >= 0 {
+		v = v[:i]
+	}
 	jump, err := normalJump(v)
 	if err != nil {
 		return l.badf("Invalid ProxyJump \"%s\"", text)

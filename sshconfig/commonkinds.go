@@ -193,10 +193,10 @@ func (k permitKind[T]) parse(l *line, o *T, store bool) *problem {
 		}
 		host, port, ok := splitHostPort(spec)
 		if !ok || host == "" {
-			return l.badf("%s", l.permitText("missing host", w))
+			return l.permitProblem("missing host")
 		}
 		if port != "*" && parsePort(port, l.env.lookupPort) <= 0 && port != "0" {
-			return l.badf("%s", l.permitText("bad port number", w))
+			return l.permitProblem("bad port number")
 		}
 		got = append(got, spec)
 	}
@@ -212,11 +212,12 @@ func (k permitKind[T]) parse(l *line, o *T, store bool) *problem {
 	return nil
 }
 
-func (l *line) permitText(what, w string) string {
+func (l *line) permitProblem(what string) *problem {
+	text := what + " in " + l.keyword
 	if l.server {
-		return l.keyword + " " + what
+		text = l.keyword + " " + what
 	}
-	return what + " in " + w
+	return &problem{fatal: true, text: text}
 }
 
 func (k permitKind[T]) preset(*T, *environment) {}
@@ -252,3 +253,35 @@ func splitHostPort(s string) (host, port string, ok bool) {
 	}
 	return s, "", true
 }
+
+// fingerprintKind is FingerprintHash.
+type fingerprintKind[T any] struct{ get func(*T) *FingerprintHash }
+
+func (k fingerprintKind[T]) parse(l *line, o *T, store bool) *problem {
+	missing := "Missing argument."
+	if l.server {
+		missing = l.keyword + " missing argument."
+	}
+	w, p := l.need(missing)
+	if p != nil {
+		return p
+	}
+	for _, c := range fingerprintHashes {
+		if equalFold(c.word, w) {
+			if store {
+				*k.get(o) = c.value
+			}
+			return nil
+		}
+	}
+	if l.server {
+		return l.badf("Invalid %s algorithm \"%s\".", l.keyword, w)
+	}
+	return l.badf("Invalid hash algorithm \"%s\".", w)
+}
+
+func (k fingerprintKind[T]) preset(o *T, _ *environment) { *k.get(o) = SHA256 }
+func (k fingerprintKind[T]) print(w *printer, name string, o *T) {
+	w.line(name, wordOf(fingerprintHashes[:], *k.get(o)))
+}
+func (k fingerprintKind[T]) describe() (string, string) { return "md5, sha256", "sha256" }

@@ -162,7 +162,7 @@ const (
 	Debug3
 )
 
-var logLevels = [...]choice[LogLevel]{{"QUIET", Quiet}, {"SILENT", Quiet}, {"FATAL", Fatal}, {"ERROR", Error}, {"INFO", Info}, {"VERBOSE", Verbose}, {"DEBUG", Debug1}, {"DEBUG1", Debug1}, {"DEBUG2", Debug2}, {"DEBUG3", Debug3}}
+var logLevels = [...]choice[LogLevel]{{"SILENT", Quiet}, {"QUIET", Quiet}, {"FATAL", Fatal}, {"ERROR", Error}, {"INFO", Info}, {"VERBOSE", Verbose}, {"DEBUG", Debug1}, {"DEBUG1", Debug1}, {"DEBUG2", Debug2}, {"DEBUG3", Debug3}}
 
 // String is the level's word in configuration files.
 func (l LogLevel) String() string { return wordOf(logLevels[:], l) }

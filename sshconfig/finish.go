@@ -93,6 +93,7 @@ func (c *Client) expandAll() error {
 	}
 	c.RevokedHostKeys = words(c.RevokedHostKeys, path)
 	c.UserKnownHostsFile = words(c.UserKnownHostsFile, path)
+	c.globalKnownHosts = c.GlobalKnownHostsFile
 	c.GlobalKnownHostsFile = words(c.GlobalKnownHostsFile, func(s *string) {
 		if first == nil {
 			*s, first = expandTilde(*s, c.ctx.Home, c.ctx.LookupHome)
@@ -145,10 +146,13 @@ func (c *Client) Print(w io.Writer) error {
 		if r.flag&hidden != 0 {
 			continue
 		}
-		if r.name == "ProxyCommand" && c.ProxyJump != "" {
-			continue
+		switch {
+		case r.name == "ProxyCommand" && c.ProxyJump != "":
+		case r.name == "GlobalKnownHostsFile" && len(c.globalKnownHosts) > 0:
+			p.line(r.name, strings.Join(c.globalKnownHosts, " "))
+		default:
+			r.kind.print(p, r.name, c)
 		}
-		r.kind.print(p, r.name, c)
 	}
 	return p.err
 }

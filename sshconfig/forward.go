@@ -175,7 +175,9 @@ func (k forwardKind) parse(l *line, o *Client, store bool) *problem {
 	}
 	spec, err := expandEnv(spec, l.env.getenv)
 	if err != nil {
-		return l.badf("Bad forwarding specification.")
+		p := l.badf("Bad forwarding specification.")
+		p.before = tokenReason(err)
+		return p
 	}
 	f, err := parseForward(spec, dynamic, k.way == forwardRemote, l.env.lookupPort)
 	if err != nil {
@@ -247,7 +249,7 @@ func ParseJump(s string) ([]Hop, error) {
 	for more := true; more; {
 		var part string
 		part, s, more = strings.Cut(s, ",")
-		h, err := ParseDestination(part)
+		h, err := parseHop(part)
 		if err != nil {
 			return nil, err
 		}
@@ -256,14 +258,34 @@ func ParseJump(s string) ([]Hop, error) {
 	return hops, nil
 }
 
-var errDestination = errors.New("sshconfig: bad destination: write [USER@]HOST[:PORT] or ssh://[USER@]HOST[:PORT]")
+var errDestination = errors.New("sshconfig: bad destination: write [USER@]HOST or ssh://[USER@]HOST[:PORT]")
 
-// ParseDestination reads [USER@]HOST[:PORT] or ssh://[USER@]HOST[:PORT][/].
-// An IPv6 address with a port stands in brackets.
+// ParseDestination reads the destination of the command line: [USER@]HOST
+// or ssh://[USER@]HOST[:PORT][/]. Only the second form has a port, and
+// brackets around an IPv6 address.
 func ParseDestination(s string) (h Hop, err error) {
-	uri := false
-	if len(s) >= 6 && equalFold(s[:6], "ssh://") {
-		uri = true
+	if isURI(s) {
+		return parseHop(s)
+	}
+	h.Host = s
+	if i := strings.LastIndexByte(s, '@'); i >= 0 {
+		if h.User, h.Host = s[:i], s[i+1:]; h.User == "" {
+			return Hop{}, errDestination
+		}
+	}
+	if h.Host == "" {
+		return Hop{}, errDestination
+	}
+	return h, nil
+}
+
+func isURI(s string) bool { return len(s) >= 6 && equalFold(s[:6], "ssh://") }
+
+// parseHop reads [USER@]HOST[:PORT] or ssh://[USER@]HOST[:PORT][/]. An IPv6
+// address stands in brackets.
+func parseHop(s string) (h Hop, err error) {
+	uri := isURI(s)
+	if uri {
 		s = s[6:]
 		if i := strings.IndexByte(s, '/'); i >= 0 {
 			if i != len(s)-1 {
@@ -301,7 +323,7 @@ func ParseDestination(s string) (h Hop, err error) {
 		if port == "" {
 			return Hop{}, errDestination
 		}
-	case !uri || !strings.Contains(s, ":"):
+	case !strings.Contains(s, ":"):
 		h.Host = s
 	}
 	if h.Host == "" {

@@ -46,12 +46,12 @@ type kind[T any] interface {
 // A problem is what is wrong with a line. Fatal ones end reading at once;
 // the others are counted and reading ends with the file.
 type problem struct {
-	fatal     bool
-	bare      bool // without file and line
-	colon     bool // "FILE: line N" instead of "FILE line N"
-	text      string
-	hint      string
-	hintFirst bool // the hint is a message of its own that comes first
+	fatal  bool
+	bare   bool   // without file and line
+	colon  bool   // "FILE: line N" instead of "FILE line N"
+	before string // a message of its own that comes first
+	text   string
+	hint   string
 }
 
 // A line is one line of a file, its keyword taken off.
@@ -570,6 +570,7 @@ type Names[T any] struct {
 	patterns bool                               // wildcards are taken without "-" too
 	wrong    func(server bool, w string) string // message for unknown names
 	get      func(*T) *[]string
+	before   string // message that comes first, with %s for the unknown name
 }
 
 func (k Names[T]) parse(l *line, o *T, store bool) *problem {
@@ -585,6 +586,9 @@ func (k Names[T]) parse(l *line, o *T, store bool) *problem {
 	names, unknown := list.Resolve(w, k.patterns)
 	if unknown != "" {
 		p := l.badf("%s", k.wrong(l.server, w))
+		if k.before != "" {
+			p.before = fmt.Sprintf(k.before, unknown)
+		}
 		if best := nearest(unknown, len(list.Known), func(i int) string { return list.Known[i] }); best != "" {
 			p.hint = "did you mean " + best + "?"
 		}

@@ -22,28 +22,24 @@ func trimLine(s string) string {
 }
 
 // cutKeyword splits a line into its keyword and the rest. Between them stand
-// blanks, at most one "=" among them. The keyword may be in double quotes.
+// blanks, at most one "=" among them. The keyword may end in double quotes.
 // A blank line or a comment gives an empty keyword.
 func cutKeyword(s string) (keyword, rest string) {
 	s = strings.TrimLeft(s, " \t\r\n")
 	if s == "" || s[0] == '#' {
 		return "", ""
 	}
-	if s[0] == '"' {
-		end := strings.IndexByte(s[1:], '"')
-		if end < 0 {
-			return "", ""
-		}
-		keyword, s = s[1:1+end], s[end+2:]
-		return keyword, strings.TrimLeft(s, " \t\r\n")
-	}
 	end := strings.IndexAny(s, " \t\r\n=\"")
 	if end < 0 {
 		return s, ""
 	}
 	keyword, s = s[:end], s[end:]
-	if s[0] == '"' { // Name"value"
-		return keyword, s
+	if s[0] == '"' {
+		quoted, rest, closed := strings.Cut(s[1:], "\"")
+		if !closed {
+			return "", ""
+		}
+		return keyword + quoted, strings.TrimLeft(rest, " \t\r\n")
 	}
 	equals := s[0] == '='
 	s = strings.TrimLeft(s[1:], " \t\r\n")

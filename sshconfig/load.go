@@ -29,7 +29,9 @@ type ClientContext struct {
 	// LocalAddrs lists addresses of active interfaces, for Match localnetwork.
 	LocalAddrs func() ([]netip.Addr, error)
 	// Canonicalize is called with CanonicalizeHostname on: it looks the host
-	// up as the fields of c say and returns the full name.
+	// up as the fields of c say and returns the full name. It is also called
+	// with CanonicalizeHostname off when CanonicalizePermittedCNAMEs has
+	// rules and no proxy is used: then it only follows aliases.
 	Canonicalize func(c *Client, host string) (string, error)
 	// Warn takes remarks that are no errors; nil drops them.
 	Warn func(Level, string)
@@ -215,7 +217,8 @@ func (c *Client) resolveHost(wantFinal bool) (again bool, err error) {
 	if _, err := netip.ParseAddr(c.Hostname); err != nil {
 		c.Hostname = toLower(c.Hostname)
 	}
-	if c.CanonicalizeHostname == CanonicalizeNo {
+	aliases := len(c.CanonicalizePermittedCNAMEs) > 0 && c.direct()
+	if c.CanonicalizeHostname == CanonicalizeNo && !aliases {
 		return wantFinal, nil
 	}
 	for i := range clientRows { // the callback needs its fields filled
@@ -231,7 +234,12 @@ func (c *Client) resolveHost(wantFinal bool) (again bool, err error) {
 			return false, asConfigError(err)
 		}
 	}
-	return true, nil
+	return wantFinal || c.CanonicalizeHostname != CanonicalizeNo, nil
+}
+
+// direct tells a connection without a proxy.
+func (c *Client) direct() bool {
+	return (c.ProxyCommand == "" || c.ProxyCommand == "none") && (c.ProxyJump == "" || c.ProxyJump == "none")
 }
 
 func (r *clientReader) open(f Source, depth int, never bool) error {
@@ -310,12 +318,12 @@ func (r *clientReader) line(file string, number int, s string, active *bool, src
 	switch keyword {
 	case "host":
 		if r.commandLine {
-			return l.countf("Host directive not supported as a command-line option")
+			return &problem{bare: true, text: "Host directive not supported as a command-line option"}
 		}
 		return r.hostBlock(l, active, never)
 	case "match":
 		if r.commandLine {
-			return l.countf("Match directive not supported as a command-line option")
+			return &problem{bare: true, text: "Match directive not supported as a command-line option"}
 		}
 		matched, p := r.match(l)
 		if p == nil {
@@ -324,7 +332,7 @@ func (r *clientReader) line(file string, number int, s string, active *bool, src
 		return p
 	case "include":
 		if r.commandLine {
-			return l.countf("Include directive not supported as a command-line option")
+			return &problem{bare: true, text: "Include directive not supported as a command-line option"}
 		}
 		return r.include(l, *active, src, depth)
 	}

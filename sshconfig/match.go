@@ -1,6 +1,7 @@
 package sshconfig
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -19,7 +20,7 @@ func (r *clientReader) match(l *line) (bool, *problem) {
 		switch toLower(name) {
 		case "all":
 			if attributes > 1 || len(l.words) > 0 && l.words[0] != "" {
-				return false, l.matchf("'%s' cannot be combined with other Match attributes", word)
+				return false, l.matchf("%.200s line %d: '%s' cannot be combined with other Match attributes", l.file, l.number, word)
 			}
 			return result && !negate, nil
 		case "canonical", "final":
@@ -87,10 +88,8 @@ func (r *clientReader) match(l *line) (bool, *problem) {
 
 // matchf is a broken Match line: what is wrong, and where.
 func (l *line) matchf(format string, args ...any) *problem {
-	p := l.countf(format, args...)
-	p.hint = p.text
-	p.text = "Bad Match condition"
-	p.hintFirst = true
+	p := l.countf("Bad Match condition")
+	p.before = fmt.Sprintf(format, args...)
 	return p
 }
 

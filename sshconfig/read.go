@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Files is what reading may ask of a file system. [OSFiles] is the real one.
@@ -42,21 +44,51 @@ func (e *ConfigError) Error() string { return strings.Join(e.Lines, "\n") }
 
 // text is a problem as the user reads it.
 func (p *problem) lines(file string, number int) []string {
-	if p.bare {
-		return []string{p.text}
-	}
 	colon := ""
 	if p.colon {
 		colon = ":"
 	}
-	lines := []string{fmt.Sprintf("%s%s line %d: %s", file, colon, number, p.text)}
-	if p.hintFirst {
-		return []string{p.hint, lines[0]}
+	text := visible(p.text)
+	if !p.bare {
+		text = fmt.Sprintf("%s%s line %d: %s", visible(file), colon, number, text)
 	}
+	var lines []string
+	if p.before != "" {
+		lines = append(lines, visible(p.before))
+	}
+	lines = append(lines, text)
 	if p.hint != "" {
-		lines = append(lines, p.hint)
+		lines = append(lines, visible(p.hint))
 	}
 	return lines
+}
+
+// visible makes text from a file fit for a terminal: what does not print is
+// shown as a backslash and its octal bytes.
+func visible(s string) string {
+	clean := true
+	for i := 0; i < len(s) && clean; i++ {
+		clean = ' ' <= s[i] && s[i] < 0x7f && s[i] != '\\'
+	}
+	if clean {
+		return s
+	}
+	var b strings.Builder
+	for i, r := range s {
+		switch n := utf8.RuneLen(r); {
+		case r == '\\':
+			b.WriteString("\\\\")
+		case r == utf8.RuneError && s[i] != 0xef:
+			fmt.Fprintf(&b, "\\%03o", s[i])
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			for _, c := range []byte(s[i : i+n]) {
+				fmt.Fprintf(&b, "\\%03o", c)
+			}
+		}
+	}
+	return b.String()
 }
 
 // fatal is an error of its own, with no line to show.

@@ -122,31 +122,6 @@ func (listenKind) print(w *printer, name string, o *Server) {
 }
 func (listenKind) describe() (string, string) { return "HOST, HOST:PORT, [IPV6]:PORT", "all addresses" }
 
-// fingerprintKind is the server's FingerprintHash, with its own message.
-type fingerprintKind struct{}
-
-func (fingerprintKind) parse(l *line, o *Server, store bool) *problem {
-	w, p := l.need(l.keyword + " missing argument.")
-	if p != nil {
-		return p
-	}
-	for _, c := range fingerprintHashes {
-		if equalFold(c.word, w) {
-			if store {
-				o.FingerprintHash = c.value
-			}
-			return nil
-		}
-	}
-	return l.badf("Invalid %s algorithm \"%s\".", l.keyword, w)
-}
-
-func (fingerprintKind) preset(o *Server, _ *environment) { o.FingerprintHash = SHA256 }
-func (fingerprintKind) print(w *printer, name string, o *Server) {
-	w.line(name, wordOf(fingerprintHashes[:], o.FingerprintHash))
-}
-func (fingerprintKind) describe() (string, string) { return "md5, sha256", "sha256" }
-
 // rdomainKind is RDomain, which this platform does not have.
 type rdomainKind struct{}
 
@@ -221,7 +196,7 @@ func envPattern(l *line, w string) (string, *problem) {
 	return w, nil
 }
 
-// keyFilesKind is HostKey and HostCertificate: files, each once.
+// keyFilesKind is HostKey and HostCertificate.
 type keyFilesKind struct {
 	keys bool
 	get  func(*Server) *[]string
@@ -239,7 +214,7 @@ func (k keyFilesKind) parse(l *line, o *Server, store bool) *problem {
 		}
 	}
 	if store {
-		*k.get(o) = appendNew(*k.get(o), w)
+		*k.get(o) = append(*k.get(o), w)
 	}
 	return nil
 }
@@ -281,9 +256,7 @@ func (methodsKind) parse(l *line, o *Server, store bool) *problem {
 		}
 		if bad, ok := checkMethods(w); !ok {
 			p := l.badf("invalid %s method list.", l.keyword)
-			if bad != "" {
-				p.hint, p.hintFirst = "Unknown authentication method \""+bad+"\" in list", true
-			}
+			p.before = "Unknown authentication method \"" + bad + "\" in list"
 			return p
 		}
 		got = append(got, w)

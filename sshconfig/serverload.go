@@ -282,8 +282,7 @@ func (r *serverReader) placed(l *line, i int, old *oldName) *problem {
 	}
 	p := l.badf("Directive '%s' is not allowed within a Match block", l.keyword)
 	if i < 0 && old == nil {
-		p.hintFirst = true
-		p.hint = unknown(serverRows[:], l.keyword, l.keyword).lines(l.file, l.number)[0]
+		p.before = unknown(serverRows[:], l.keyword, l.keyword).lines(l.file, l.number)[0]
 	}
 	return p
 }

@@ -62,6 +62,7 @@ var differsG = map[string]string{
 	"obscurekeystroketiming":    "new in 9.5",
 	"channeltimeout":            "new in 9.6 on the client",
 	"revokedhostkeys":           "a list of files since 10.3: none is shown",
+	"serveraliveinterval":       "always: Debian changes it with BatchMode",
 	"ipqos":                     "lowdelay throughput before 10.1, ef cs0 since",
 	"addkeystoagent":            "",
 }
@@ -127,7 +128,9 @@ func TestStockG(t *testing.T) {
 				}
 				var theirs []string
 				for _, l := range strings.Split(strings.ReplaceAll(strings.TrimSpace(stderr), "\r", ""), "\n") {
-					theirs = append(theirs, l)
+					if l = strings.TrimPrefix(l, "vdollar_percent_expand: "); l != "percent_expand: failed" {
+						theirs = append(theirs, l)
+					}
 				}
 				ours := strings.Split(ourErr.Error(), "\n")
 				if strings.Join(withoutHints(ours), "\n") != strings.Join(theirs, "\n") {
@@ -199,12 +202,94 @@ type stockCase struct {
 	host    string
 }
 
+// each makes a case of one line of configuration.
+func each(lines ...string) (cases []stockCase) {
+	for _, l := range lines {
+		cases = append(cases, stockCase{name: l, config: l + "\n"})
+	}
+	return cases
+}
+
+func init() { // tests only
+	stockCases = append(stockCases, each(
+		// Values of every keyword, good and bad.
+		"Port 22x", "Port 0", "Port 65536", "Port -1", "Port ssh", "Port", "Port  # comment", "Port \"22\"", "Port '2222'", "Port 22 23",
+		"AddressFamily inet", "AddressFamily INET6", "AddressFamily ipx",
+		"BatchMode yes", "BatchMode TRUE", "BatchMode maybe",
+		"CanonicalizeHostname always", "CanonicalizeMaxDots x", "CanonicalizeMaxDots -1", "CanonicalizeMaxDots 99999999999", "CanonicalizeMaxDots 3",
+		"CanonicalDomains a.example b.example", "CanonicalDomains none a", "CanonicalDomains none", "CanonicalDomains -a", "CanonicalDomains a..b", "CanonicalDomains a/b", "CanonicalDomains a.b.",
+		"ProxyCommand x\nCanonicalizePermittedCNAMEs *.a:*.b c:d", "ProxyCommand x\nCanonicalizePermittedCNAMEs *", "CanonicalizePermittedCNAMEs none", "CanonicalizePermittedCNAMEs a", "CanonicalizePermittedCNAMEs a:", "ProxyCommand x\nCanonicalizePermittedCNAMEs A.B:C.D",
+		"CheckHostIP yes", "Compression yes", "Compression true", "Compression no",
+		"ConnectionAttempts 5", "ConnectTimeout 5", "ConnectTimeout none", "ConnectTimeout 1m30s", "ConnectTimeout x", "ConnectTimeout 1y", "ConnectTimeout none\nConnectTimeout 7", "ConnectTimeout 99999999999w",
+		"ControlMaster auto", "ControlMaster autoask", "ControlMaster ask", "ControlMaster yes", "ControlMaster no",
+		"ControlPath ~/.ssh/cm-%C", "ControlPath none", "ControlPath /tmp/%r@%h:%p-%l-%L-%n-%u-%i-%d-%k-%%", "ControlPath ${HOME}/x", "ControlPath \"/tmp/a b\"",
+		"ControlPersist yes", "ControlPersist no", "ControlPersist 0", "ControlPersist 10m", "ControlPersist true", "ControlPersist x",
+		"DynamicForward 1080", "DynamicForward localhost:1080", "DynamicForward [::1]:1080", "DynamicForward *:1080", "DynamicForward 0", "DynamicForward a:b:1", "DynamicForward /path",
+		"LocalForward 8080 localhost:80", "LocalForward 127.0.0.1:8080 [::1]:80", "LocalForward 8080", "LocalForward /tmp/s localhost:80", "LocalForward *:8080 h:http", "LocalForward 0 h:1", "LocalForward x h:1", "LocalForward 1 h", "LocalForward 8080 localhost:80\nLocalForward 8080 localhost:80\nLocalForward 8081 localhost:80", "LocalForward ${NOSUCHVAR}/s /tmp/%h",
+		"RemoteForward 8080 localhost:80", "RemoteForward 8080", "RemoteForward 0 localhost:80", "RemoteForward localhost:1080", "RemoteForward /tmp/a /tmp/b", "RemoteForward x",
+		"EnableEscapeCommandline yes", "EnableSSHKeysign yes",
+		"EscapeChar none", "EscapeChar ^]", "EscapeChar x", "EscapeChar ^", "EscapeChar ab", "EscapeChar ^a", "EscapeChar \\", "EscapeChar ^?",
+		"ExitOnForwardFailure yes", "ClearAllForwardings yes\nLocalForward 1 a:2", "FingerprintHash md5", "FingerprintHash sha256", "FingerprintHash sha512", "FingerprintHash x", "FingerprintHash md5\nFingerprintHash sha256",
+		"ForwardAgent yes", "ForwardAgent no", "ForwardAgent /tmp/x", "ForwardAgent $SSH_AUTH_SOCK", "ForwardAgent ${HOME}", "ForwardAgent ${NOSUCHVAR}", "ForwardAgent $a-b", "ForwardAgent ~/x",
+		"ForwardX11 yes", "ForwardX11Timeout 10", "ForwardX11Timeout 0", "ForwardX11Trusted no", "ForwardX11Trusted yes", "GatewayPorts yes", "GatewayPorts clientspecified",
+		"GlobalKnownHostsFile /a /b", "GlobalKnownHostsFile none", "GlobalKnownHostsFile none /a", "GlobalKnownHostsFile /a none", "GlobalKnownHostsFile ~/x", "GlobalKnownHostsFile \"\"",
+		"HashKnownHosts yes", "HostKeyAlgorithms ssh-ed25519", "HostKeyAlgorithms +ssh-rsa", "HostKeyAlgorithms -*nistp*", "HostKeyAlgorithms ^ssh-rsa,rsa-sha2-512", "HostKeyAlgorithms x", "HostKeyAlgorithms -x", "HostKeyAlgorithms ssh-ed25519,", "HostKeyAlgorithms ssh-*",
+		"HostKeyAlias foo", "HostbasedAcceptedAlgorithms -ssh-rsa*", "HostbasedAuthentication yes", "HostbasedKeyTypes ssh-rsa",
+		"HostName 1.2.3.4", "HostName %h.example.org", "HostName %%", "HostName UPPER.example", "HostName",
+		"IdentitiesOnly yes", "IdentityAgent none", "IdentityAgent SSH_AUTH_SOCK", "IdentityAgent $FOO", "IdentityAgent ~/agent", "IdentityAgent /tmp/%h", "IdentityAgent ${NOSUCHVAR}", "IdentityAgent ${HOME}/a", "IdentityAgent $a-b",
+		"IdentityFile ~/.ssh/a\nIdentityFile /b/%h\nIdentityFile ~/.ssh/a", "IdentityFile none", "IdentityFile \"a b\"", "IdentityFile", "CertificateFile ~/c\nCertificateFile /d",
+		"IgnoreUnknown F*\nFoo bar\nfuu x\nBar 1", "IgnoreUnknown f*,bar\nFoo bar\nBar 1",
+		"IPQoS af11", "IPQoS ef cs7", "IPQoS 0x20 33", "IPQoS none", "IPQoS 256", "IPQoS x", "IPQoS ef x", "IPQoS le none", "IPQoS 0xb8 08",
+		"KbdInteractiveAuthentication no", "ChallengeResponseAuthentication no", "SkeyAuthentication no", "KbdInteractiveDevices a,b",
+		"KexAlgorithms curve25519-sha256", "KexAlgorithms +diffie-hellman-group1-sha1", "KexAlgorithms -ecdh*,diffie*", "KexAlgorithms ^diffie-hellman-group14-sha1", "KexAlgorithms x", "KexAlgorithms curve*", "KexAlgorithms \"\"",
+		"KnownHostsCommand /bin/x %H", "KnownHostsCommand none", "LocalCommand echo \"a  b\" # c", "RemoteCommand echo %h # %%", "RemoteCommand none",
+		"LogLevel QUIET", "LogLevel silent", "LogLevel FATAL", "LogLevel debug", "LogLevel DEBUG1", "LogLevel DEBUG3", "LogLevel x", "LogLevel \"\"",
+		"LogVerbose a:b:c d", "LogVerbose none", "MACs hmac-sha2-256", "MACs x", "MACs -hmac*",
+		"NoHostAuthenticationForLocalhost yes", "NumberOfPasswordPrompts 1", "PasswordAuthentication no", "PermitLocalCommand yes",
+		"PermitRemoteOpen a:1 b:2", "PermitRemoteOpen any", "PermitRemoteOpen none", "PermitRemoteOpen a", "PermitRemoteOpen a:1 none", "PermitRemoteOpen none a:1", "PermitRemoteOpen *:*", "PermitRemoteOpen a:x", "PermitRemoteOpen any any",
+		"PKCS11Provider /x", "PKCS11Provider none", "PreferredAuthentications publickey,password",
+		"ProxyCommand nc %h %p", "ProxyCommand none", "ProxyCommand=nc -X \"connect\" %h", "ProxyCommand none\nProxyJump a", "ProxyJump a\nProxyCommand b", "ProxyJump none\nProxyCommand b", "ProxyCommand x\nProxyJump y",
+		"ProxyJump user@host:22", "ProxyJump a,b@c:3,d", "ProxyJump ssh://u@h:99", "ProxyJump [::1]:22", "ProxyJump 10.0.0.1", "ProxyJump a b", "ProxyJump a,", "ProxyJump ,a", "ProxyJump a:x", "ProxyJump @a", "ProxyJump a # x", "ProxyJump fe80::1",
+		"ProxyUseFdpass yes", "PubkeyAcceptedAlgorithms +ssh-rsa", "PubkeyAcceptedKeyTypes ssh-rsa", "PubkeyAuthentication unbound", "PubkeyAuthentication host-bound", "PubkeyAuthentication no", "PubkeyAuthentication x", "DSAAuthentication no",
+		"RekeyLimit 1G", "RekeyLimit default 1h", "RekeyLimit 512K none", "RekeyLimit 15", "RekeyLimit 16", "RekeyLimit 0", "RekeyLimit x", "RekeyLimit 1G x", "RekeyLimit 1.5M", "RekeyLimit 99999999999G", "RekeyLimit 1G\nRekeyLimit 2G 1h", "RekeyLimit -1", "RekeyLimit 1 K",
+		"RequestTTY yes", "RequestTTY force", "RequestTTY auto", "RequestTTY no", "RequiredRSASize 2048", "SecurityKeyProvider internal", "SecurityKeyProvider /x",
+		"SendEnv A B*\nSendEnv -B* C", "SendEnv A=B", "SendEnv \"\"", "SendEnv -x", "ServerAliveCountMax 5", "ServerAliveInterval 1m", "ServerAliveInterval x", "ServerAliveInterval -1",
+		"SessionType none", "SessionType subsystem", "SessionType x", "SetEnv A=1 \"B=c d\" A=2", "SetEnv A", "SetEnv A=1\nSetEnv B=2", "StdinNull yes",
+		"StreamLocalBindMask 0", "StreamLocalBindMask 0022", "StreamLocalBindMask 9", "StreamLocalBindMask 1777", "StreamLocalBindMask", "StreamLocalBindMask 022\nStreamLocalBindMask 077", "StreamLocalBindUnlink yes",
+		"StrictHostKeyChecking accept-new", "StrictHostKeyChecking off", "StrictHostKeyChecking no", "StrictHostKeyChecking yes", "StrictHostKeyChecking ask", "StrictHostKeyChecking x",
+		"SyslogFacility LOCAL7", "SyslogFacility auth", "SyslogFacility x", "TCPKeepAlive no", "KeepAlive no",
+		"Tunnel yes", "Tunnel ethernet", "Tunnel point-to-point", "Tunnel x", "TunnelDevice 1", "TunnelDevice 1:2", "TunnelDevice any:3", "TunnelDevice x", "TunnelDevice 1:2:3", "TunnelDevice any",
+		"UpdateHostKeys ask", "UpdateHostKeys no", "UserKnownHostsFile /a ~/b /c/%h", "UserKnownHostsFile none", "UserKnownHostsFile ${HOME}/x", "VerifyHostKeyDNS yes", "VerifyHostKeyDNS ask", "VisualHostKey yes", "XAuthLocation /x",
+		"AddKeysToAgent yes", "AddKeysToAgent ask", "AddKeysToAgent confirm", "AddKeysToAgent confirm 5m", "AddKeysToAgent 1h", "AddKeysToAgent yes 5m", "AddKeysToAgent x", "AddKeysToAgent no", "AddKeysToAgent",
+		"BindAddress 1.2.3.4", "BindInterface eth0", "CASignatureAlgorithms -ssh-rsa*", "CASignatureAlgorithms ssh-ed25519,rsa-sha2-256", "CASignatureAlgorithms x",
+		"Ciphers aes128-ctr,aes256-ctr", "Ciphers +3des-cbc", "Ciphers -aes*", "Ciphers ^aes256-gcm@openssh.com", "Ciphers x", "Ciphers aes*", "Ciphers +x", "Ciphers",
+		"User joe", "User \"joe blow\"", "User 'x y' z", "user=\"a\"", "User a#b", "User a #b", "User a\\ b", "User \"a\\\"b\"", "User 'a\\'b'", "User a\\nb", "User \"a", "User 'a", "\"User\" joe", "User\"joe\"", "\"User\"joe", "\"User joe", "User = joe", "User =joe", "User= joe", "User==joe", "User \t joe \t ",
+		// Grammar.
+		"# comment", "   # comment", "", "Host", "Host \"\"", "Host a b example\nPort 3", "Host * !example\nPort 3", "Host !x\nPort 3", "Host exam*\nPort 3\nHost *\nPort 4", "Host=example\nPort 5", "Host EXAMPLE\nPort 5", "Host \"example\"\nPort 5", "Host e?ample\nPort 5",
+		"Match", "Match all\nPort 7", "Match all user x", "Match host example\nPort 7", "Match host x,example user root\nPort 7", "Match originalhost exam*\nPort 7", "Match !host example\nPort 7", "Match !host x\nPort 7", "Match user joe\nPort 7", "Match localuser root\nPort 7", "Match foo bar\nPort 7", "Match host", "Match exec true\nPort 7", "Match exec false\nPort 7", "Match exec \"test %h = example\"\nPort 7", "Match !exec false\nPort 7", "Match host x exec \"touch /nonexistent/x\"\nPort 7", "Match canonical\nPort 7", "Match final\nPort 7", "Match final all\nPort 7", "Match canonical all\nPort 7", "Match !final\nPort 7", "Match all !user", "Match !all\nPort 7", "Match host example # c\nPort 7",
+		"Hostname foo.example\nMatch host foo.example\nPort 7", "Hostname foo.example\nMatch final host foo.example\nPort 7", "Hostname %h.lan\nMatch originalhost example host example.lan\nUser x", "Host example\nHostname FOO.example\nHost foo.example\nPort 8\nMatch final\nUser z",
+		"Match user root\nUser a\nMatch user a\nPort 9", "User b\nMatch user b\nPort 9",
+		// Several errors, order of the messages.
+		"Foo 1\nBar 2\nPort x\nBatchMode q\nUser", "Compression yes extra", "Host x\nPort q", "Protocol 2", "Cipher x", "UseRsh yes", "RSAAuthentication yes", "CompressionLevel 9", "AFSTokenPassing yes", "RhostsRSAAuthentication yes", "UsePrivilegedPort yes", "GlobalKnownHostsFile2 x", "UseRoaming no", "FallBackToRsh no", "KerberosTgtPassing yes",
+		"Include", "Include /nonexistent/*", "Include \"\"", "Port 1\x0c", "\x0cPort 1", "Port 1\r",
+	)...)
+}
+
 var stockCases = []stockCase{
-	{name: "empty"},
 	{name: "basic", config: "User user\nHost example\n HostName server-address\n\tPort     2222\n"},
 	{name: "equals", config: "user=joe\nPORT = 23\nCompression=yes\n Port=99\n"},
 	{name: "options", options: []string{"Port=3", "port 4", "User = joe", "IdentityFile=\"a b\""}},
 	{name: "append", options: []string{"KexAlgorithms=+diffie-hellman-group1-sha1", "Ciphers=-*cbc,*gcm*", "MACs=^hmac-sha1", "HostKeyAlgorithms=ssh-*", "PubkeyAcceptedKeyTypes +ssh-rsa"}},
 	{name: "unknown", config: "Prot 22\nFoo bar\nPort 22\n"},
 	{name: "unknown option", options: []string{"Prot=22"}},
+	{name: "address host", host: "::1", config: "Host ::1\nPort 3\n"},
+	{name: "upper host", host: "EXAMPLE", config: "Host EXAMPLE\nPort 3\nHost example\nUser x\n"},
+	{name: "option host", options: []string{"Host x"}},
+	{name: "option include", options: []string{"Include /etc/passwd"}},
+	{name: "option empty", options: []string{"Port"}},
+	{name: "option equals", options: []string{"Port="}},
+	{name: "option blank", options: []string{" Port 4"}},
+	{name: "option comment", options: []string{"#Port 4"}},
+	{name: "option quotes", options: []string{"User \"a"}},
+	{name: "option bad", options: []string{"BatchMode=maybe"}},
 }

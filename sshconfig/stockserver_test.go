@@ -103,8 +103,9 @@ func TestStockT(t *testing.T) {
 				args = append(args, "-C", tc.conn)
 			}
 			want, stderr, err := stockT(args...)
+			cwd, _ := os.Getwd()
 			ctx := &ServerContext{
-				Version: "OpenSSH_9.2p1", Home: "/root", Directory: "/", Algorithms: alg, Files: OSFiles{},
+				Version: "OpenSSH_9.2p1", Home: "/root", Directory: cwd, Algorithms: alg, Files: OSFiles{},
 				Groups: systemGroups,
 			}
 			s, ourErr := ParseServer(Sources{tc.options, ServerFile(file)}, ctx)
@@ -139,6 +140,51 @@ func TestStockT(t *testing.T) {
 
 const someKey = "HostKey /etc/ssh/ssh_host_ed25519_key\n"
 
+func eachServer(conn string, lines ...string) (cases []serverCase) {
+	for _, l := range lines {
+		cases = append(cases, serverCase{name: l + conn, config: someKey + l + "\n", conn: conn})
+	}
+	return cases
+}
+
+func init() { // tests only
+	const conn = "user=root,addr=10.1.2.3,host=c.example,laddr=192.0.2.1,lport=2222"
+	serverCases = append(serverCases, eachServer("",
+		"Port x", "Port 0", "Port 70000", "Port", "Port 22 23", "AddressFamily x", "AddressFamily inet6", "ListenAddress 1.2.3.4:x", "ListenAddress [::1", "ListenAddress 1.2.3.4:", "ListenAddress 1.2.3.4 foo", "ListenAddress 1.2.3.4 rdomain", "ListenAddress ::1", "ListenAddress [::1]:99\nPort 23", "ListenAddress 1.2.3.4\nPort 1\nPort 2\nListenAddress 5.6.7.8:9",
+		"UsePAM yes", "UsePAM true", "UsePAM", "UsePAM \"\"", "LoginGraceTime x", "LoginGraceTime 0", "LoginGraceTime", "LoginGraceTime 1h", "MaxAuthTries x", "MaxAuthTries -1", "MaxAuthTries 99999999999", "MaxAuthTries \"\"", "MaxAuthTries 0",
+		"RequiredRSASize 512", "StreamLocalBindMask 9", "StreamLocalBindMask 07777", "StreamLocalBindMask 0\nStreamLocalBindMask 022", "UnusedConnectionTimeout none", "UnusedConnectionTimeout 5m\nUnusedConnectionTimeout none", "UnusedConnectionTimeout x",
+		"PermitRootLogin x", "PermitRootLogin yes", "PermitRootLogin without-password", "PermitRootLogin forced-commands-only", "IgnoreRhosts x", "Compression x", "Compression no", "GatewayPorts x", "GatewayPorts yes", "AllowTcpForwarding all", "AllowTcpForwarding remote", "AllowStreamLocalForwarding local", "AllowTcpForwarding x",
+		"FingerprintHash x", "FingerprintHash md5\nFingerprintHash sha256", "PidFile none", "PidFile ~/x", "PidFile x", "PidFile", "XAuthLocation none", "Ciphers x", "Ciphers", "Ciphers +aes128-cbc", "Ciphers -aes*", "MACs x", "MACs ^hmac-sha1", "KexAlgorithms x", "KexAlgorithms -ecdh*", "HostKeyAlgorithms x", "HostKeyAlgorithms ssh-*", "HostKeyAlgorithms", "CASignatureAlgorithms -x*", "HostbasedAcceptedKeyTypes ssh-rsa", "PubkeyAcceptedAlgorithms +ssh-rsa",
+		"Banner none", "Banner x", "ForceCommand a \"b  c\" # d", "ForceCommand none", "ForceCommand=a", "ChrootDirectory none", "ChrootDirectory %h", "TrustedUserCAKeys none", "TrustedUserCAKeys /x", "SecurityKeyProvider internal", "AuthorizedPrincipalsFile %h/x", "AuthorizedPrincipalsFile ~/x", "AuthorizedPrincipalsFile none", "VersionAddendum none",
+		"AuthorizedKeysCommand none", "AuthorizedKeysCommand x", "AuthorizedKeysCommand /bin/x %u %k\nAuthorizedKeysCommandUser nobody", "AuthorizedKeysCommandUser", "HostKeyAgent SSH_AUTH_SOCK", "HostKeyAgent /x", "HostKeyAgent",
+		"LogLevel x", "LogLevel QUIET", "LogLevel debug", "SyslogFacility x", "SyslogFacility LOCAL1", "AuthorizedKeysFile none", "AuthorizedKeysFile ~/a %h/b", "AuthorizedKeysFile \"\"", "AuthorizedKeysFile a\nAuthorizedKeysFile b",
+		"HostKey", "HostKey /etc/ssh/ssh_host_ed25519_key", "AllowUsers", "AllowUsers a@10.0.0.1/8", "AllowUsers a@10.0.0.0/8 b@!x", "AllowUsers \"\"", "AllowUsers a # b", "DenyGroups \"\"", "AcceptEnv A=b", "AcceptEnv A B\nAcceptEnv C", "SetEnv A", "SetEnv A=b A=c", "SetEnv A=\"b c\"",
+		"AuthenticationMethods any", "AuthenticationMethods any publickey", "AuthenticationMethods publickey any", "AuthenticationMethods x", "AuthenticationMethods publickey,", "AuthenticationMethods publickey,keyboard-interactive:pam password",
+		"Subsystem x y z", "Subsystem", "MaxStartups 10", "MaxStartups 10:30", "MaxStartups 10:30:5", "MaxStartups 10:0:20", "MaxStartups x", "MaxStartups 0", "PerSourceMaxStartups x", "PerSourceMaxStartups none", "PerSourceMaxStartups 3", "PerSourceNetBlockSize 24:48", "PerSourceNetBlockSize 33", "PerSourceNetBlockSize 24:129", "PerSourceNetBlockSize x",
+		"PermitTunnel x", "PermitTunnel yes", "PermitTunnel point-to-point", "IPQoS x", "IPQoS ef", "IPQoS 0x11 cs1", "IPQoS", "RekeyLimit x", "RekeyLimit 1M 5m", "RekeyLimit 3", "RekeyLimit default none", "RekeyLimit", "PermitOpen none", "PermitOpen any", "PermitOpen a", "PermitOpen a:x", "PermitOpen a:1 [b]:2 *:*", "PermitListen 80", "PermitListen x", "PermitListen *", "PermitUserEnvironment A,B", "PermitUserEnvironment yes", "PubkeyAuthOptions x", "PubkeyAuthOptions none", "PubkeyAuthOptions Touch-Required",
+		"LogVerbose a b", "LogVerbose none a", "ExposeAuthInfo yes", "UseDNS yes", "StrictModes no", "PrintMotd no",
+		"Protocol 2", "UsePrivilegeSeparation sandbox", "KeyRegenerationInterval 3600", "ServerKeyBits 1024", "RSAAuthentication yes", "ChallengeResponseAuthentication no", "SkeyAuthentication no", "DSAAuthentication no", "KeepAlive no", "HostDSAKey /x", "RhostsRSAAuthentication no", "UseLogin no",
+		"Foo", "Foo bar", "User x", "Port 22 # c", "Port '22'", "Port \"22", "# x", "  # x", "Port=22", "Port = 22", "\"Port\" 22", "Foo 1\nBar 2\nPort 5 6", "Foo 1\nPort x",
+		"Match", "Match all x", "Match all\nPort 99", "Match all\nMaxAuthTries 9", "Match foo x", "Match user", "Match user x\nPort 1", "Match user x\nFoo y", "Match user x\nMaxAuthTries x", "Match Address 10.0.1.0/8", "Match Address 10.0.0.0/33", "Match Address 10.0.0.0/x", "Match Address x,y", "Match LocalPort x", "Match LocalAddress 1.2.3.4/8", "Match user x all", "Match all # x", "Match user x # y", "Match user x\nRSAAuthentication yes", "Match user x\nUseLogin no", "Match user x\nChallengeResponseAuthentication no", "Match user x\nKeepAlive no", "Match user x\nInclude /nonexistent*", "Match User \"\"",
+		"Include", "Include \"\"", "Include /nonexistent/*", "Include nonexistent",
+	)...)
+	serverCases = append(serverCases, eachServer(conn,
+		"Match user root\nMaxAuthTries 9", "Match user=root\nMaxAuthTries 9", "Match User x,r*\nMaxAuthTries 9", "Match User r*,!root\nMaxAuthTries 9", "Match User ROOT\nMaxAuthTries 9", "Match Group root\nMaxAuthTries 9", "Match Group x,!root\nMaxAuthTries 9", "Match Host *.example\nMaxAuthTries 9", "Match Host C.EXAMPLE\nMaxAuthTries 9", "Match Address 10.*\nMaxAuthTries 9", "Match Address 10.0.0.0/8\nMaxAuthTries 9", "Match Address 10.0.0.0/8,!10.1.2.3\nMaxAuthTries 9", "Match LocalAddress 192.0.2.1\nMaxAuthTries 9", "Match LocalPort 2222\nMaxAuthTries 9", "Match LocalPort 22\nMaxAuthTries 9", "Match user root address 10.0.0.0/8 localport 2222\nMaxAuthTries 9", "Match user root address 11.0.0.0/8\nMaxAuthTries 9", "Match all\nMaxAuthTries 9", "MaxAuthTries 3\nMatch all\nMaxAuthTries 9\nMaxAuthTries 10", "MaxAuthTries 3\nMatch user x\nMaxAuthTries 4\nMatch user root\nMaxAuthTries 5\nMatch user root\nMaxAuthTries 6",
+		"AllowUsers a b\nMatch user root\nAllowUsers c\nAllowUsers d", "AcceptEnv A\nMatch user root\nAcceptEnv B", "SetEnv A=1\nMatch user root\nSetEnv B=2\nSetEnv C=3", "ForceCommand x\nMatch user root\nForceCommand none", "ChrootDirectory /x\nMatch user root\nChrootDirectory none", "Banner /a\nMatch user root\nBanner none", "PermitOpen a:1\nMatch user root\nPermitOpen b:2\nPermitOpen c:3", "RekeyLimit 1M 1h\nMatch user root\nRekeyLimit 2M", "RekeyLimit 1M 1h\nMatch user root\nRekeyLimit default 2h", "PubkeyAcceptedAlgorithms ssh-rsa\nMatch user root\nPubkeyAcceptedAlgorithms +ssh-rsa", "AuthenticationMethods publickey\nMatch user root\nAuthenticationMethods password,publickey", "AuthorizedKeysFile a\nMatch user root\nAuthorizedKeysFile b c", "LogLevel DEBUG\nMatch user root\nLogLevel ERROR", "StreamLocalBindMask 0\nMatch user root\nStreamLocalBindMask 022\nStreamLocalBindMask 077", "UnusedConnectionTimeout 1m\nMatch user root\nUnusedConnectionTimeout none", "X11Forwarding yes\nMatch user root\nX11Forwarding no\nX11DisplayOffset 20", "IPQoS ef\nMatch user root\nIPQoS cs1 cs2", "PermitTTY no\nMatch user root\nPermitTTY yes", "Match rdomain x\nMaxAuthTries 9", "TrustedUserCAKeys /a\nMatch user root\nTrustedUserCAKeys none", "AuthorizedPrincipalsFile /a\nMatch user root\nAuthorizedPrincipalsFile none", "AuthorizedKeysCommand /a\nAuthorizedKeysCommandUser x\nMatch user root\nAuthorizedKeysCommand none",
+	)...)
+	serverCases = append(serverCases, eachServer("user=root,", "Match user root\nMaxAuthTries 9", "Match address 10.0.0.0/8\nMaxAuthTries 9")...)
+	serverCases = append(serverCases, eachServer("foo=x", "")...)
+	serverCases = append(serverCases, eachServer("lport=x", "")...)
+	serverCases = append(serverCases,
+		serverCase{name: "option match", options: []string{"Match all"}},
+		serverCase{name: "option include", options: []string{"Include /etc/passwd"}},
+		serverCase{name: "option unknown", options: []string{"Foo=bar"}},
+		serverCase{name: "option bad", options: []string{"UsePAM=maybe"}},
+		serverCase{name: "option first", options: []string{"MaxAuthTries=3", "MaxAuthTries 4"}, config: someKey + "MaxAuthTries 5\n"},
+		serverCase{name: "option port", options: []string{"Port=3"}, config: someKey + "Port 5\n"},
+	)
+}
+
 var serverCases = []serverCase{
 	{name: "empty"},
 	{name: "ports", config: someKey + "Port 22\nPort 1234\nListenAddress 127.0.0.1\nListenAddress [::1]:2222\nListenAddress ::1\nAddressFamily any\n"},
@@ -151,7 +197,7 @@ DenyGroups x y
 AcceptEnv LANG LC_*
 SetEnv A=b "C=d e" A=x
 SetEnv D=e
-Subsystem sftp /bin/sh -c "exit 23"
+Subsystem sftp /usr/lib/sftp-server -f AUTH
 Subsystem x internal-sftp
 AuthenticationMethods publickey,password keyboard-interactive:pam
 RekeyLimit 1G 1h

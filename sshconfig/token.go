@@ -122,6 +122,15 @@ func (e *TokenError) Error() string {
 	return "sshconfig: expanding \"" + e.Text + "\": " + e.Reason
 }
 
+// tokenReason is the cause of a failed expansion alone.
+func tokenReason(err error) string {
+	var e *TokenError
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return err.Error()
+}
+
 var errTokens = errors.New("sshconfig: expansion is too long")
 
 func expand(s string, token func(byte) (string, bool), getenv func(string) (string, bool), env bool) (string, error) {

@@ -131,6 +131,10 @@ func parseInt(s string, ok bool) (n int, wrong string) {
 func parseScaled(s string) (n uint64, wrong string) {
 	const invalid, tooLarge = "Invalid argument", "Numerical result out of range"
 	s = strings.Trim(s, " \t")
+	negative := strings.HasPrefix(s, "-")
+	if negative || strings.HasPrefix(s, "+") {
+		s = s[1:]
+	}
 	digits := 0
 	for digits < len(s) && ('0' <= s[digits] && s[digits] <= '9' || s[digits] == '.') {
 		digits++
@@ -164,6 +168,9 @@ func parseScaled(s string) (n uint64, wrong string) {
 			return 0, invalid
 		}
 		n += uint64(f * float64(uint64(1)<<shift))
+	}
+	if negative && n > 0 {
+		n = 1 // below every limit there is
 	}
 	return n, ""
 }
