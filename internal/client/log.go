@@ -6,28 +6,25 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/nacre-ssh/nacre/sshconfig"
 )
 
 // Level is how important a line of the log is, and how unimportant a line a
 // Logger still writes.
-type Level int32
+type Level = sshconfig.LogLevel
 
 // Levels, in the order of LogLevel's words.
 const (
-	LevelQuiet Level = iota
-	LevelFatal
-	LevelError
-	LevelInfo
-	LevelVerbose
-	LevelDebug1
-	LevelDebug2
-	LevelDebug3
+	LevelQuiet   = sshconfig.Quiet
+	LevelFatal   = sshconfig.Fatal
+	LevelError   = sshconfig.Error
+	LevelInfo    = sshconfig.Info
+	LevelVerbose = sshconfig.Verbose
+	LevelDebug1  = sshconfig.Debug1
+	LevelDebug2  = sshconfig.Debug2
+	LevelDebug3  = sshconfig.Debug3
 )
-
-// levelNames are the words of LogLevel, as `~v` shows them.
-var levelNames = [...]string{"QUIET", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG", "DEBUG2", "DEBUG3"}
-
-func (l Level) String() string { return levelNames[min(max(l, LevelQuiet), LevelDebug3)] }
 
 // MaxLogLine is the number of bytes of one message that are written.
 const MaxLogLine = 8 << 10
