@@ -15,8 +15,10 @@ import (
 	"errors"
 	"hash"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/crypto/chacha20"
@@ -553,4 +555,47 @@ func TestVectorName(t *testing.T) {
 	if got := Vector(); got != vectorName(vectorLevel()) || vectorLevel() == levelNone && got != "" {
 		t.Errorf("Vector() = %q at level %d", got, vectorLevel())
 	}
+}
+
+// Ends of many connections at once, while the collector stops the goroutines
+// wherever they are: vector registers must survive that.
+func TestConcurrentPackets(t *testing.T) {
+	key := (*[64]byte)(bytesOf(64, 8))
+	clear := bytesOf(64<<10, 1)
+	want := bytes.Clone(clear)
+	referenceChaCha(key, want, 1)
+	stop := make(chan struct{})
+	var collector, ends sync.WaitGroup
+	collector.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				runtime.GC()
+			}
+		}
+	})
+	for range 4 {
+		ends.Go(func() {
+			b := make([]byte, len(clear))
+			for range 300 {
+				p, _ := newChaCha(key, vectorLevel())
+				copy(b, clear)
+				p.Seal(b, 1)
+				if !bytes.Equal(b, want) {
+					t.Error("sealed otherwise")
+					return
+				}
+				p.Length(b, 1)
+				if !p.Open(b, 1) {
+					t.Error("refused")
+					return
+				}
+			}
+		})
+	}
+	ends.Wait()
+	close(stop)
+	collector.Wait()
 }
