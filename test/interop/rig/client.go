@@ -216,7 +216,8 @@ func plink(w *World, file string, r *Request) ([]string, error) {
 
 func pythonClient(script string) func(*World, string, *Request) ([]string, error) {
 	return func(w *World, file string, r *Request) ([]string, error) {
-		argv := []string{file, filepath.Join(w.Tree, "test/interop/py", script), "client", "--port", r.port(), "--user", w.User, "--key", w.UserKey(r.key())}
+		argv := []string{file, "-W", "ignore", filepath.Join(w.Tree, "test/interop/py", script), "client", "--port", r.port(),
+			"--user", w.User, "--key", w.UserKey(r.key()), "--command", r.Command}
 		for _, k := range r.Server.Daemon.HostKeys {
 			argv = append(argv, "--hostkey", w.HostKey(k)+".pub")
 		}
@@ -227,7 +228,7 @@ func pythonClient(script string) func(*World, string, *Request) ([]string, error
 				argv = append(argv, o.flag, o.value)
 			}
 		}
-		return append(argv, r.Command), nil
+		return argv, nil
 	}
 }
 

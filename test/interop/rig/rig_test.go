@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -49,3 +50,48 @@ func TestGroup(t *testing.T) {
 		t.Errorf("%d processes in a group whose only one ended", n)
 	}
 }
+
+// Every peer that is here can talk to the machine's own OpenSSH.
+func TestPeersAgainstStock(t *testing.T) {
+	w, err := NewWorld()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	stock, err := w.Start(DaemonByName("openssh"), ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stock.Stop()
+	try := func(t *testing.T, tool *Tool, s *Server) {
+		o, err := w.Run(t.Context(), tool, &Request{Server: s, Command: "cat; echo oops >&2; exit 7"}, strings.NewReader("hello\n"))
+		if errors.Is(err, ErrNotHere) {
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(o.Stdout) != "hello\n" || !strings.Contains(string(o.Stderr), "oops\n") || o.Code != 7 {
+			t.Errorf("%q\nstdout %q, stderr %q, code %d\nserver: %s", o.Argv, o.Stdout, o.Stderr, o.Code, tail(s.Log()))
+		}
+	}
+	for _, tool := range Tools() {
+		t.Run("client "+tool.Name, func(t *testing.T) { try(t, tool, stock) })
+	}
+	for _, d := range Daemons() {
+		t.Run("server "+d.Name, func(t *testing.T) {
+			s, err := w.Start(d, ServerOptions{})
+			if errors.Is(err, ErrNotHere) {
+				t.Skip(err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Stop()
+			try(t, ToolByName("openssh"), s)
+		})
+	}
+}
+
+// tail is the end of a log.
+func tail(s string) string { return s[max(0, len(s)-2000):] }

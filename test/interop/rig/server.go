@@ -26,8 +26,9 @@ type Daemon struct {
 	// inetd servers speak on their standard input and output: the rig
 	// accepts for them.
 	inetd bool
-	// HostKeys are the names in KeyTypes that it can hold.
-	HostKeys []string
+	// HostKeys and UserKeys are the names in KeyTypes that it can hold, and
+	// that it lets in.
+	HostKeys, UserKeys []string
 }
 
 // ServerOptions is what a test may want of a server.
@@ -59,14 +60,14 @@ var allHostKeys = []string{"ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa30
 // Daemons returns the servers that the rig knows.
 func Daemons() []*Daemon {
 	return []*Daemon{
-		{Name: "nacre", Program: ours("sshd"), Version: flagV("-V"), HostKeys: allHostKeys,
+		{Name: "nacre", Program: ours("sshd"), Version: flagV("-V"), HostKeys: allHostKeys, UserKeys: allHostKeys,
 			command: func(w *World, file string, port int, o ServerOptions) ([]string, error) {
-				conf, err := w.sshdConfig("nacre", port, o)
+				conf, err := w.sshdConfig("nacre", port, o, everything(file, "ssh")...)
 				return []string{file, "sshd", "-D", "-e", "-f", conf}, err
 			}},
-		{Name: "openssh", Program: installed("sshd"), Version: sshBeside, HostKeys: allHostKeys, command: opensshd},
-		{Name: "openssh10", Program: beside("usr/sbin/sshd"), Version: sshBeside, HostKeys: allHostKeys, command: opensshd},
-		{Name: "xcrypto", Program: source("test/bench/xc"), Version: moduleVersion("golang.org/x/crypto"), HostKeys: allHostKeys,
+		{Name: "openssh", Program: installed("sshd"), Version: sshBeside, HostKeys: allHostKeys, UserKeys: allHostKeys, command: opensshd},
+		{Name: "openssh10", Program: beside("usr/sbin/sshd"), Version: sshBeside, HostKeys: allHostKeys, UserKeys: allHostKeys, command: opensshd},
+		{Name: "xcrypto", Program: source("test/bench/xc"), Version: moduleVersion("golang.org/x/crypto"), HostKeys: allHostKeys, UserKeys: allHostKeys,
 			command: func(w *World, file string, port int, o ServerOptions) ([]string, error) {
 				var keys []string
 				for _, k := range o.HostKeys {
@@ -78,10 +79,10 @@ func Daemons() []*Daemon {
 				}
 				return argv, nil
 			}},
-		{Name: "dropbear", Program: installed("dropbear"), Version: flagV("-V"), HostKeys: []string{"ed25519", "ecdsa256", "rsa3072"}, command: dropbear},
-		{Name: "tinysshd", Program: installed("tinysshd"), Version: dpkgVersion("tinysshd"), HostKeys: []string{"ed25519"}, inetd: true, command: tinysshd},
-		{Name: "paramiko", Program: pythonWith("paramiko"), Version: dpkgVersion("python3-paramiko"), HostKeys: allHostKeys, command: pythonServer("paramiko_peer.py")},
-		{Name: "asyncssh", Program: pythonWith("asyncssh"), Version: dpkgVersion("python3-asyncssh"), HostKeys: allHostKeys, command: pythonServer("asyncssh_peer.py")},
+		{Name: "dropbear", Program: installed("dropbear"), Version: flagV("-V"), HostKeys: []string{"ed25519", "ecdsa256", "rsa3072"}, UserKeys: allHostKeys, command: dropbear},
+		{Name: "tinysshd", Program: installed("tinysshd"), Version: dpkgVersion("tinysshd"), HostKeys: []string{"ed25519"}, UserKeys: []string{"ed25519"}, inetd: true, command: tinysshd},
+		{Name: "paramiko", Program: pythonWith("paramiko"), Version: dpkgVersion("python3-paramiko"), HostKeys: allHostKeys, UserKeys: allHostKeys, command: pythonServer("paramiko_peer.py")},
+		{Name: "asyncssh", Program: pythonWith("asyncssh"), Version: dpkgVersion("python3-asyncssh"), HostKeys: allHostKeys, UserKeys: allHostKeys, command: pythonServer("asyncssh_peer.py")},
 	}
 }
 
@@ -227,17 +228,25 @@ func (w *World) sshdConfig(name string, port int, o ServerOptions, more ...strin
 	return file, os.WriteFile(file, b.Bytes(), 0o644)
 }
 
+// everything is the configuration that turns on whatever `ssh -Q` lists.
+func everything(ssh ...string) []string {
+	var out []string
+	for _, o := range []struct{ keyword, kind string }{
+		{"Ciphers", "cipher"}, {"MACs", "mac"}, {"KexAlgorithms", "kex"},
+		{"HostKeyAlgorithms", "HostKeyAlgorithms"}, {"PubkeyAcceptedAlgorithms", "PubkeyAcceptedAlgorithms"},
+	} {
+		if list := Query(o.kind, ssh...); len(list) > 0 {
+			out = append(out, o.keyword+" "+strings.Join(list, ","))
+		}
+	}
+	return out
+}
+
 // opensshd starts OpenSSH's server with every algorithm it has turned on.
 func opensshd(w *World, file string, port int, o ServerOptions) ([]string, error) {
 	root := filepath.Dir(filepath.Dir(filepath.Dir(file))) // of usr/sbin/sshd
 	ssh := filepath.Join(root, "usr/bin/ssh")
-	more := []string{
-		"Ciphers " + strings.Join(Query(ssh, "cipher"), ","),
-		"MACs " + strings.Join(Query(ssh, "mac"), ","),
-		"KexAlgorithms " + strings.Join(Query(ssh, "kex"), ","),
-		"HostKeyAlgorithms " + strings.Join(Query(ssh, "HostKeyAlgorithms"), ","),
-		"PubkeyAcceptedAlgorithms " + strings.Join(Query(ssh, "PubkeyAcceptedAlgorithms"), ","),
-	}
+	more := everything(ssh)
 	if session := filepath.Join(root, "usr/lib/openssh/sshd-session"); root != "/" && exists(session) != "" {
 		more = append(more, "SshdSessionPath "+session)
 		if auth := filepath.Join(root, "usr/lib/openssh/sshd-auth"); exists(auth) != "" {
@@ -292,7 +301,7 @@ func tinysshd(w *World, file string, port int, o ServerOptions) ([]string, error
 
 func pythonServer(script string) func(*World, string, int, ServerOptions) ([]string, error) {
 	return func(w *World, file string, port int, o ServerOptions) ([]string, error) {
-		argv := []string{file, filepath.Join(w.Tree, "test/interop/py", script), "server", "--port", strconv.Itoa(port), "--authorized", w.AuthorizedKeys()}
+		argv := []string{file, "-W", "ignore", filepath.Join(w.Tree, "test/interop/py", script), "server", "--port", strconv.Itoa(port), "--authorized", w.AuthorizedKeys()}
 		for _, k := range o.HostKeys {
 			argv = append(argv, "--hostkey", w.HostKey(k))
 		}

@@ -59,8 +59,13 @@ func NewWorld() (*World, error) {
 	return w, nil
 }
 
-// Close removes the scratch folder.
-func (w *World) Close() error { return os.RemoveAll(w.Dir) }
+// Close removes the scratch folder, and the account's.
+func (w *World) Close() error {
+	if w.Root && w.Home != "" {
+		os.RemoveAll(w.Home)
+	}
+	return os.RemoveAll(w.Dir)
+}
 
 // Path joins name to the scratch folder.
 func (w *World) Path(name ...string) string {
@@ -140,8 +145,14 @@ func (w *World) account() error {
 		return nil
 	}
 	w.User, w.Root, w.UID, w.GID = testUser, true, testUID, testUID
-	w.Home = w.Path("home")
-	if err := os.Mkdir(w.Home, 0o755); err != nil {
+	// Not below /tmp: tinysshd lets nobody in whose folder, or any above it,
+	// others may write to.
+	home, err := os.MkdirTemp("/run", "nacre-rig-home-")
+	if err != nil {
+		return err
+	}
+	w.Home = home
+	if err := os.Chmod(w.Home, 0o755); err != nil {
 		return err
 	}
 	more := [...]struct{ file, lines string }{
