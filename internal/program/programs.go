@@ -10,6 +10,7 @@ package program
 import (
 	"context"
 
+	"github.com/nacre-ssh/nacre/internal/program/ssh"
 	"github.com/nacre-ssh/nacre/internal/program/stdio"
 )
 
@@ -35,7 +36,9 @@ type Program struct {
 // Programs returns the table, in the order in which it is listed. It is a
 // function and not a variable so that a start pays only for the row it needs.
 func Programs() []Program {
-	return []Program{}
+	return []Program{
+		{Name: "ssh", Dir: Bin, Line: "log in to another machine, or run a command there", Main: ssh.Main},
+	}
 }
 
 // ByName returns the program whose name or alias is name.

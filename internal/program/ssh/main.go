@@ -1,0 +1,197 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+
+	"github.com/nacre-ssh/nacre/internal/algorithm/cipher"
+	"github.com/nacre-ssh/nacre/internal/client"
+	"github.com/nacre-ssh/nacre/internal/program/stdio"
+	"github.com/nacre-ssh/nacre/internal/version"
+	"github.com/nacre-ssh/nacre/sshconfig"
+)
+
+// failure is the exit status of every failure of ssh's own.
+const failure = 255
+
+// run is one run of the program.
+type run struct {
+	io   stdio.Stdio
+	log  *client.Logger
+	conf *sshconfig.Client
+	cctx *sshconfig.ClientContext
+	ask  *client.Prompter
+
+	// From the command line.
+	host        string   // as typed, without user and port
+	named       bool     // a destination was given
+	words       []string // of the command
+	users       []string // user names given, to be checked
+	configFile  string
+	logFile     string
+	level       sshconfig.LogLevel // of -v and -q
+	levelSet    bool
+	printConfig bool
+	warnings    []string // to be shown once the log is open
+	noAccount   bool     // the account of this process is in no database
+
+	command string
+	tty     bool // a terminal is asked for
+}
+
+// Main runs ssh with the words behind its name and returns its exit status:
+// that of the remote program, or 255.
+func Main(ctx context.Context, io stdio.Stdio, args []string) int {
+	r := &run{io: io, log: client.NewLogger(io.Err, client.LevelInfo, false)}
+	status := r.main(ctx, args)
+	return status
+}
+
+func (r *run) main(ctx context.Context, args []string) int {
+	r.cctx = r.context()
+	r.conf = sshconfig.NewClient(r.cctx)
+	err := r.parse(args)
+	if err == nil {
+		err = r.prepare()
+	}
+	if err == nil {
+		return r.connect(ctx)
+	}
+	return r.status(err)
+}
+
+// status says what an error has to say and is the exit status for it.
+func (r *run) status(err error) int {
+	var code exit
+	var bad *sshconfig.ConfigError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	case err == errUsage:
+		r.io.Err.WriteString(usage())
+	case errors.As(err, &bad):
+		for _, line := range bad.Lines {
+			r.log.Fatal("%s", line)
+		}
+	default:
+		r.log.Fatal("%s", err)
+	}
+	return failure
+}
+
+// prepare opens the log, reads the configuration and checks what was asked
+// for.
+func (r *run) prepare() error {
+	if !r.named {
+		return errUsage
+	}
+	if r.noAccount {
+		return fault("No user exists for uid " + r.cctx.UID)
+	}
+	if err := r.openLog(); err != nil {
+		return err
+	}
+	if r.log.Enabled(client.LevelDebug1) {
+		r.log.Debug1("%s", version.Line(cipher.Vector()))
+	}
+	if !client.ValidHost(r.host) {
+		return client.ErrHostName
+	}
+	for _, u := range r.users {
+		if !client.ValidUser(u) {
+			return client.ErrUserName
+		}
+	}
+	if err := r.takeCommand(); err != nil {
+		return err
+	}
+	r.cctx.Host = r.host
+	if err := r.conf.Load(sshconfig.DefaultSources(r.cctx.Home, r.configFile)...); err != nil {
+		return err
+	}
+	r.log.SetLevel(r.conf.LogLevel)
+	if err := r.check(); err != nil {
+		return err
+	}
+	if r.printConfig {
+		r.conf.Print(r.io.Out)
+		return exit(0)
+	}
+	return nil
+}
+
+// openLog sends the log where -E says, at the level of -v and -q.
+func (r *run) openLog() error {
+	level := client.LevelInfo
+	if r.levelSet {
+		r.force("LogLevel=INFO", func(c *sshconfig.Client) { c.LogLevel = r.level })
+	}
+	if r.conf.IsSet("LogLevel") {
+		level = r.conf.LogLevel
+	}
+	if r.logFile != "" {
+		f, err := os.OpenFile(r.logFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		if err != nil {
+			r.io.Errorf("Couldn't open logfile %s: %s", r.logFile, client.Strerror(err))
+			return exit(1)
+		}
+		r.log = client.NewLogger(f, level, true)
+	} else {
+		r.log.SetLevel(level)
+	}
+	for _, w := range r.warnings {
+		if r.logFile != "" {
+			r.log.Info("%s", w)
+		} else {
+			r.io.Errorf("%s", w)
+		}
+	}
+	return nil
+}
+
+// takeCommand joins the words of the command.
+func (r *run) takeCommand() error {
+	r.command = strings.Join(r.words, " ")
+	r.cctx.Command = r.command
+	if r.conf.IsSet("SessionType") && r.conf.SessionType == sshconfig.SessionSubsystem && r.command == "" {
+		r.io.Err.WriteString("You must specify a subsystem to invoke.\n")
+		return errUsage
+	}
+	return nil
+}
+
+// check refuses what cannot go together and settles whether a terminal is
+// asked for.
+func (r *run) check() error {
+	c := r.conf
+	if c.ConnectionAttempts <= 0 {
+		return fault("Invalid number of ConnectionAttempts")
+	}
+	if r.command != "" && c.RemoteCommand != "" {
+		return fault("Cannot execute command-line and remote command.")
+	}
+	if c.RemoteCommand != "" {
+		r.command = c.RemoteCommand
+	}
+	if c.ForkAfterAuthentication && r.command == "" && c.SessionType != sshconfig.SessionNone {
+		return fault("Cannot fork into background without a command to execute.")
+	}
+	r.tty = c.RequestTTY == sshconfig.TTYYes || c.RequestTTY == sshconfig.TTYForce
+	if r.command == "" {
+		r.tty = c.RequestTTY != sshconfig.TTYNo
+	}
+	if c.SessionType == sshconfig.SessionNone {
+		r.tty = false
+	}
+	if (c.StdinNull || !isTerminal(r.io.In)) && c.RequestTTY != sshconfig.TTYForce {
+		if r.tty {
+			r.log.Info("Pseudo-terminal will not be allocated because stdin is not a terminal.")
+		}
+		r.tty = false
+	}
+	return nil
+}
