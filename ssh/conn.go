@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -124,7 +125,12 @@ func (c *Conn) run() {
 	c.teardown(c.read())
 }
 
-func (c *Conn) read() error {
+func (c *Conn) read() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
 	for {
 		p, err := c.t.Next()
 		switch {

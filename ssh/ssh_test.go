@@ -42,6 +42,13 @@ func testServer(t testing.TB, change func(*Server)) (addr string, hostKey Public
 		},
 		Handler: handleTest,
 	}
+	s.Ended = func(m *ConnMeta, err error) {
+		var p *PanicError
+		if errors.As(err, &p) {
+			t.Errorf("server: %v\n%s", err, p.Stack)
+		}
+		t.Logf("server: %v", err)
+	}
 	if change != nil {
 		change(s)
 	}

@@ -252,7 +252,10 @@ func (ch *Channel) drain() error {
 	if n == 0 {
 		return nil
 	}
-	return ch.m.t.Queue(ch.adjustMessage(n))
+	// Built in place: one adjust for each read would be one allocation for each.
+	m := ch.m
+	m.adjust = appendAdjust(m.adjust[:0], ch.peer, n)
+	return m.t.Queue(m.adjust)
 }
 
 func (ch *Channel) deliverLocked(st *stream) {
@@ -403,15 +406,14 @@ func (ch *Channel) growLocked() int64 {
 // minGrowthRTT: below it 2 MiB are a GB/s or more.
 const minGrowthRTT = 2 * time.Millisecond
 
-func (ch *Channel) adjustMessage(n int64) []byte {
-	var b [9]byte
-	return wire.AppendUint32(wire.AppendUint32(append(b[:0], wire.MsgChannelWindowAdjust), ch.peer), uint32(n))
+func appendAdjust(b []byte, peer uint32, n int64) []byte {
+	return wire.AppendUint32(wire.AppendUint32(append(b, wire.MsgChannelWindowAdjust), peer), uint32(n))
 }
 
 // adjust gives window back from goroutines other than the reader.
 func (ch *Channel) adjust(n int64) {
 	if n > 0 {
-		ch.m.t.Send(ch.adjustMessage(n))
+		ch.m.t.Send(appendAdjust(nil, ch.peer, n))
 	}
 }
 

@@ -68,7 +68,8 @@ type Mux struct {
 	cfg *Config
 
 	// owned by the reader
-	dirty []*Channel // with packets to deliver before the next read
+	dirty  []*Channel // with packets to deliver before the next read
+	adjust []byte     // a WINDOW_ADJUST in the making
 
 	mu       sync.Mutex
 	channels []*Channel // index is the local number; nil is free

@@ -23,7 +23,15 @@ func (c *Conn) RTT() time.Duration {
 	if d := time.Duration(c.rtt.Load()); d >= minSample {
 		return d
 	}
-	return c.stream.RTT()
+	// The system is asked at most once a second.
+	now := c.cfg.Now().UnixNano()
+	if at := c.pathAt.Load(); now-at < int64(time.Second) {
+		return time.Duration(c.pathRTT.Load())
+	}
+	d := c.stream.RTT()
+	c.pathRTT.Store(int64(d))
+	c.pathAt.Store(now)
+	return d
 }
 
 // sample takes a round trip that the protocol itself showed; the least counts.
@@ -65,7 +73,8 @@ type Conn struct {
 	// invalid.
 	OnDrain func() error
 
-	rtt atomic.Int64 // least round trip seen, in nanoseconds
+	rtt             atomic.Int64 // least round trip seen in the protocol, in nanoseconds
+	pathRTT, pathAt atomic.Int64 // the stream's own, and when it was asked
 
 	guess   kex.Client // made before the peer's KEXINIT came
 	kexinit []byte     // our KEXINIT of the exchange under way; under out.mu

@@ -124,9 +124,9 @@ func (in *in) fill() error {
 		in.e += n
 		in.total += uint64(n)
 		switch {
-		case n*2 > room && in.want < len(readSizes)-1 && n*2 > readSizes[in.class]:
-			in.want = in.class + 1
-		case n*8 < readSizes[in.class] && in.want > 0 && in.e-in.a < readSizes[in.class]/8:
+		case n*2 > room && n*2 > readSizes[in.class]:
+			in.want = min(in.class+1, len(readSizes)-1)
+		case in.class > 0 && n*8 < readSizes[in.class] && in.e-in.a < readSizes[in.class]/8:
 			in.want = in.class - 1
 		}
 		return nil
