@@ -14,9 +14,10 @@
 // owner can compute (implicit rejection). What may be seen is how often key
 // generation threw a candidate away.
 //
-// There is no module for this in Go's library or among its dependencies. The
-// arithmetic is made for 64-bit machines without vector instructions: see
-// invert.go and product.go for what each trick buys.
+// Neither Go's library nor a dependency has this. The arithmetic is made for
+// 64-bit machines; with GOEXPERIMENT=simd inversion also uses vectors (invert.go
+// and product.go say what each trick buys). On a Zen 5 core a key takes 1.2 ms,
+// 0.6 ms with vectors, encapsulation and decapsulation 0.1 and 0.15 ms.
 //
 // It knows nothing of Secure Shell.
 package sntrup761

@@ -4,11 +4,13 @@ package sntrup761
 // ("Fast constant-time gcd computation and modular inversion", 2019): with f
 // the reversed modulus and g the reversed element, 2p-1 times
 //
-//	swap f and g where δ > 0 and g(0) ≠ 0, δ ← ±δ + 1
-//	g ← (g - (g(0)/f(0))·f) / x
+//	f, g ← f or, where δ > 0 and g(0) ≠ 0, g;  (g - (g(0)/f(0))·f) / x
+//	δ ← 1 + δ or, in the second case, 1 - δ
 //
-// and the same combination, without the division by x, of v and r. It keeps
-// f = ±v·element up to powers of x, and ends with a constant f.
+// (the paper's second g is -f(0)/g(0) times that one; a factor common to g and
+// r does no harm), and the same combination of v and r, where v is multiplied
+// by x instead of dividing r. Up to powers of x modulo the reversed modulus, f
+// stays v times the reversed element; it ends as a constant.
 //
 // What makes it quick:
 //   - two coefficients share a word, as 32-bit lanes, and are reduced together;
