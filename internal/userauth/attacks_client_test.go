@@ -572,3 +572,53 @@ func TestSecretsArePadded(t *testing.T) {
 	}
 	<-done
 }
+
+func TestMaxKeys(t *testing.T) {
+	for _, n := range []int{MaxKeys, MaxKeys + 1} {
+		m := new(PublicKeys)
+		for i := 0; i < n; i++ {
+			m.Keys = append(m.Keys, key(edSigner(strings.Repeat("k", i))))
+		}
+		p := hostileServer(t, clientConfig(m)).acceptService()
+		seen := 0
+		for {
+			if _, err := p.ReadPacket(); err != nil {
+				break
+			}
+			seen++
+			p.send(failureMsg(false, "publickey"))
+		}
+		if seen != MaxKeys {
+			t.Errorf("%d keys of %d offered", seen, n)
+		}
+	}
+}
+
+func TestTraceTexts(t *testing.T) {
+	k := &Key{PublicKey: edSigner("one").PublicKey(), Name: "F", Words: " agent"}
+	fp := func(pubkey.PublicKey) string { return "FP" }
+	for _, c := range []struct {
+		e     Event
+		level int
+		text  string
+	}{
+		{Event{Kind: TraceNoAlgorithm, Key: k}, 1, "send_pubkey_test: no mutual signature algorithm"},
+		{Event{Kind: TraceOtherKey, Key: k}, -1, "server replied with unknown key"},
+		{Event{Kind: TraceSignFailed, Key: k}, -1, "signing failed for F ED25519 FP agent"},
+		{Event{Kind: TraceSignFailed, Key: k, Err: errWrong}, -1, "signing failed for F ED25519 FP agent: wrong"},
+		{Event{Kind: TraceSignFailed, Key: &Key{Name: "F", Words: " explicit"}}, -1, "signing failed for F  explicit"},
+		{Event{Kind: TraceNoMoreMethods}, 1, "No more authentication methods to try."},
+		{Event{Kind: TracePartial, Method: "password"}, 0, `Authenticated using "password" with partial success.`},
+		{Event{Kind: 200}, 1, ""},
+	} {
+		if c.e.Level() != c.level || c.e.Text(fp) != c.text {
+			t.Errorf("%d %q", c.e.Level(), c.e.Text(fp))
+		}
+	}
+	if e := (&DeniedError{Methods: []string{"publickey", "password"}}); e.Error() != "userauth: permission denied (publickey,password)" {
+		t.Error(e)
+	}
+	if u := (User{"ann", "x"}); u.String() != "ann:x" || (User{Name: "ann"}).String() != "ann" {
+		t.Error(u)
+	}
+}

@@ -1332,3 +1332,100 @@ func TestFatalErrors(t *testing.T) {
 		t.Error(e)
 	}
 }
+
+// AUT-8: what certificates say of names is pubkey's to check; here it is
+// plugged in and holds.
+func TestAUT08Principals(t *testing.T) {
+	ca := edSigner("ca")
+	now := newClock()
+	checker := &pubkey.CertChecker{
+		IsUserAuthority: func(k pubkey.PublicKey) bool { return pubkey.Equal(k, ca.PublicKey()) },
+		Clock:           now.Now,
+	}
+	for _, c := range []struct {
+		principals []string
+		ok         bool
+	}{
+		{[]string{"ann"}, true}, {[]string{"bob", "ann"}, true}, {nil, false}, {[]string{"*"}, false}, {[]string{"an?"}, false}, {[]string{"bob,ann"}, false}, {[]string{""}, false},
+	} {
+		key := edSigner("one")
+		cert := &pubkey.Certificate{Key: key.PublicKey(), CertType: pubkey.UserCert, ValidPrincipals: c.principals, ValidBefore: 1 << 62}
+		if err := cert.SignCert(nil, ca); err != nil {
+			t.Fatal(err)
+		}
+		signer, err := pubkey.NewCertSigner(cert, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _ := serverConfig()
+		s.KeyAllowed = func(_ context.Context, a *KeyAttempt) (*Permissions, error) {
+			cert, ok := a.Key.(*pubkey.Certificate)
+			if !ok {
+				return nil, errWrong
+			}
+			return nil, checker.CheckUser(cert, a.User.Name)
+		}
+		p := hostileClient(t, s).service()
+		p.send(signed(t, signer, "ann", "", false))
+		if c.ok {
+			p.expect(wire.MsgUserauthSuccess)
+		} else {
+			p.expectFailure("publickey", false)
+		}
+	}
+}
+
+func TestMethodNameInTheLog(t *testing.T) {
+	for _, n := range []int{MaxMethodName, MaxMethodName + 1} {
+		s, _ := openServer()
+		var got string
+		s.Log = func(l AuthLog) { got = l.Method }
+		p := hostileClient(t, s).service()
+		p.send(request("ann", strings.Repeat("m", n), nil))
+		p.expectFailure(openMethods, false)
+		if len(got) != MaxMethodName {
+			t.Errorf("%d bytes of %d", len(got), n)
+		}
+	}
+}
+
+// A host certificate vouches for the client's host and says nothing of what
+// the user may do.
+func TestHostCertificatePermits(t *testing.T) {
+	for _, c := range []struct {
+		options     map[string]string
+		ok, nothing bool
+	}{{nil, true, true}, {map[string]string{"force-command": "x"}, true, false}, {map[string]string{"odd": ""}, false, false}} {
+		host := certSigner(t, "host", pubkey.HostCert, pubkey.Permissions{CriticalOptions: c.options})
+		s, _ := serverConfig()
+		s.HostbasedAllowed = func(context.Context, *HostbasedAttempt) (*Permissions, error) { return nil, nil }
+		sr, _, _, err := login(t, s, clientConfig(&Hostbased{Keys: []pubkey.Signer{rsaSigner(), host}, Algorithms: []string{"ssh-ed25519-cert-v01@openssh.com"}, ClientHost: "h", ClientUser: "u"}))
+		if (err == nil) != c.ok || c.ok && (sr.Permissions == nil) != c.nothing {
+			t.Errorf("%v: %+v, %v", c.options, sr, err)
+		}
+	}
+}
+
+// The monitor may verify a host's signature, too.
+func TestHostbasedVerify(t *testing.T) {
+	for _, want := range []error{nil, errWrong} {
+		s, _ := serverConfig()
+		s.HostbasedAllowed = func(_ context.Context, a *HostbasedAttempt) (*Permissions, error) { a.Info = "shosts"; return nil, nil }
+		s.HostbasedVerify = func(_ context.Context, a *HostbasedAttempt, data, sig []byte) error {
+			parsed, err := pubkey.ParseSignature(sig)
+			if err == nil {
+				err = pubkey.VerifyAlgorithm(a.Key, data, parsed, a.Algorithm)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			return want
+		}
+		var info string
+		s.Log = func(l AuthLog) { info = l.Info }
+		_, _, _, err := login(t, s, clientConfig(&Hostbased{Keys: []pubkey.Signer{edSigner("host")}, ClientHost: "h.", ClientUser: "u"}))
+		if (err == nil) != (want == nil) || want == nil && info != `client user "u", client host "h", shosts` {
+			t.Error(err, info)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
@@ -206,7 +207,7 @@ func (c *client) choose(ctx context.Context) (Method, error) {
 			return c.none(), nil
 		}
 		for _, m := range c.cfg.Methods {
-			if contains(c.spent, m.Name()) {
+			if slices.Contains(c.spent, m.Name()) {
 				continue
 			}
 			ready, err := m.start(ctx, c)
@@ -227,7 +228,7 @@ func (c *client) choose(ctx context.Context) (Method, error) {
 		return nil, nil
 	}
 	for _, m := range c.cfg.Methods {
-		if contains(c.server, m.Name()) && !contains(c.spent, m.Name()) {
+		if slices.Contains(c.server, m.Name()) && !slices.Contains(c.spent, m.Name()) {
 			c.announce(m.Name())
 			return m, nil
 		}

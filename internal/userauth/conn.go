@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/nacre-ssh/nacre/internal/wire"
 )
@@ -155,15 +154,3 @@ func control(s string) bool {
 	}
 	return false
 }
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
-}
-
-// sleepFunc waits for d or until ctx ends.
-type sleepFunc = func(ctx context.Context, d time.Duration) error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
@@ -148,7 +149,7 @@ func (m *Hostbased) try(ctx context.Context, c *client) (reply, error) {
 func hostAlgorithm(signer pubkey.Signer, algorithms []string) string {
 	can := pubkey.SignerAlgorithms(signer)
 	for _, name := range algorithms {
-		if a := pubkey.AlgorithmByName(name); a != nil && a.KeyType == signer.PublicKey().Type() && contains(can, a.Format) {
+		if a := pubkey.AlgorithmByName(name); a != nil && a.KeyType == signer.PublicKey().Type() && slices.Contains(can, a.Format) {
 			return name
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nacre-ssh/nacre/internal/wire"
@@ -117,7 +118,7 @@ func (s *server) devices(named string) []Device {
 	}
 	var out []Device
 	for _, d := range s.cfg.KeyboardInteractive {
-		if d.Authenticate == nil || names != nil && !contains(names, d.Name) || !s.left.allows(methodInteractive, d.Name) {
+		if d.Authenticate == nil || names != nil && !slices.Contains(names, d.Name) || !s.left.allows(methodInteractive, d.Name) {
 			continue
 		}
 		out = append(out, d)

@@ -2,6 +2,7 @@ package userauth
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -22,7 +23,7 @@ func ParseMethodLists(args []string) ([][]string, error) {
 		list := strings.Split(arg, ",")
 		for _, m := range list {
 			name, sub, has := strings.Cut(m, ":")
-			if name != methodNone && !contains(reported[:], name) || has && sub == "" {
+			if name != methodNone && !slices.Contains(reported[:], name) || has && sub == "" {
 				return nil, fmt.Errorf("userauth: unknown method %q in authentication methods list %q; known are none, %s",
 					m, arg, strings.Join(reported[:], ", "))
 			}

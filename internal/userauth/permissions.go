@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
+	"slices"
+
+	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
 )
 
 // Permissions is what a successful method allows and demands, in the words of
@@ -53,7 +55,7 @@ func (p *Permissions) check(remote netip.Addr, known []string) error {
 				return err
 			}
 		default:
-			if !contains(known, name) {
+			if !slices.Contains(known, name) {
 				return fmt.Errorf("userauth: unknown critical option %q", name)
 			}
 		}
@@ -61,27 +63,16 @@ func (p *Permissions) check(remote netip.Addr, known []string) error {
 	return nil
 }
 
-// checkSource matches remote against a comma list of addresses and CIDR
-// blocks. An empty list matches nobody, and so does one with an entry that is
-// neither.
+// checkSource matches remote against a list of addresses and CIDR blocks.
 func checkSource(remote netip.Addr, list string) error {
 	if !remote.IsValid() {
 		return errSourceUnknown
 	}
-	remote = remote.Unmap().WithZone("")
-	found := false
-	for _, s := range strings.Split(list, ",") {
-		if a, err := netip.ParseAddr(s); err == nil {
-			found = found || a.Unmap() == remote
-			continue
-		}
-		block, err := netip.ParsePrefix(s)
-		if err != nil || block != block.Masked() {
-			return fmt.Errorf("userauth: malformed source-address entry %q", s)
-		}
-		found = found || block.Contains(remote)
+	ok, err := pubkey.MatchSourceAddress(list, remote)
+	if err != nil {
+		return fmt.Errorf("userauth: source-address: %w", err)
 	}
-	if !found {
+	if !ok {
 		return errSourceAddress
 	}
 	return nil

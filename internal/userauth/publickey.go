@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
 	"github.com/nacre-ssh/nacre/internal/wire"
@@ -104,7 +105,7 @@ func (s *server) acceptKey(algorithm string, blob []byte, accepted []string, cer
 	if accepted == nil {
 		accepted = pubkey.DefaultHostKeyAlgorithms()
 	}
-	if !contains(accepted, algorithm) {
+	if !slices.Contains(accepted, algorithm) {
 		return nil, fmt.Errorf("%w: %q", errAlgorithm, printable(algorithm, MaxMethodName))
 	}
 	key, err := pubkey.ParsePublicKey(blob)
@@ -143,7 +144,8 @@ func plainBlob(key pubkey.PublicKey) string {
 }
 
 // withCertificate adds what a certificate restricts, whatever the callback
-// made of it, and what it permits if the callback said nothing (AUT-7).
+// made of it, and what a user certificate permits if the callback said nothing
+// (AUT-7).
 func withCertificate(key pubkey.PublicKey, perms *Permissions) (*Permissions, error) {
 	cert, ok := key.(*pubkey.Certificate)
 	if !ok {
@@ -151,6 +153,9 @@ func withCertificate(key pubkey.PublicKey, perms *Permissions) (*Permissions, er
 	}
 	own := &Permissions{CriticalOptions: cert.CriticalOptions, Extensions: cert.Extensions}
 	if perms == nil {
+		if cert.CertType == pubkey.HostCert && len(cert.CriticalOptions) == 0 {
+			return nil, nil // it speaks of a host, not of what a user may do
+		}
 		return own, nil
 	}
 	all, err := restrict(perms, own)
@@ -169,7 +174,7 @@ func (s *server) publicKey(ctx context.Context, r *attempt, a Attempt, m *wire.U
 	if r.err != nil {
 		return
 	}
-	if contains(s.used, plainBlob(r.key)) {
+	if slices.Contains(s.used, plainBlob(r.key)) {
 		r.err = errKeyUsed
 		return
 	}

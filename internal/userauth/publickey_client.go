@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
 )
@@ -127,13 +128,13 @@ func (c *client) algorithms(k *Key, signer pubkey.Signer) []string {
 			continue
 		}
 		// A signer for a webauthn signature cannot be one of ours.
-		if a.Format == pubkey.KeyAlgoWebAuthnSKECDSA256 && (can == nil || !contains(can, a.Format)) {
+		if a.Format == pubkey.KeyAlgoWebAuthnSKECDSA256 && (can == nil || !slices.Contains(can, a.Format)) {
 			continue
 		}
-		if can != nil && !contains(can, a.Format) {
+		if can != nil && !slices.Contains(can, a.Format) {
 			continue
 		}
-		if rsa && server != nil && !contains(server, a.Format) {
+		if rsa && server != nil && !slices.Contains(server, a.Format) {
 			continue
 		}
 		if rsa && server == nil && a.Format == pubkey.KeyAlgoRSA {
@@ -177,7 +178,7 @@ func (c *client) tryKey(ctx context.Context, k *Key) (reply, error) {
 		known.PublicKey, known.SignNow = signer.PublicKey(), true
 		k = &known
 	}
-	if contains(c.used, plainBlob(k.PublicKey)) {
+	if slices.Contains(c.used, plainBlob(k.PublicKey)) {
 		return exhausted, nil
 	}
 	algs := c.algorithms(k, signer)
