@@ -39,13 +39,40 @@ func (p *PrivateKey) Signer() (Signer, error) {
 	return NewCertSigner(p.Certificate, s)
 }
 
+// PrivateOf is the pair behind a signer that this package made, nil if the
+// private half lives elsewhere.
+func PrivateOf(s Signer) *PrivateKey {
+	switch s := s.(type) {
+	case *cryptoSigner:
+		switch s.signer.(type) {
+		case ed25519.PrivateKey, *ecdsa.PrivateKey, *rsa.PrivateKey:
+			return &PrivateKey{Key: s.signer}
+		}
+	case *MLDSA44ED25519PrivateKey:
+		return &PrivateKey{Key: s}
+	case *skSigner:
+		return &PrivateKey{Key: s.key}
+	case *certSigner:
+		if p := PrivateOf(s.signer); p != nil {
+			return &PrivateKey{p.Key, s.cert}
+		}
+	case *restrictedSigner:
+		return PrivateOf(s.AlgorithmSigner)
+	}
+	return nil
+}
+
 // Append appends the pair in the form of the agent protocol's
 // SSH_AGENTC_ADD_IDENTITY (RFC 9987 §3.2), which is also that of OpenSSH's key
 // files: the type, then the fields that belong to it.
 func (p *PrivateKey) Append(b []byte) ([]byte, error) {
-	if s, ok := p.Key.(*cryptoSigner); ok {
-		q := &PrivateKey{s.signer, p.Certificate}
-		return q.Append(b)
+	if s, ok := p.Key.(Signer); ok {
+		if q := PrivateOf(s); q != nil && q.Key != p.Key {
+			if p.Certificate != nil {
+				q.Certificate = p.Certificate
+			}
+			return q.Append(b)
+		}
 	}
 	pub, err := NewPublicKey(p.Key)
 	if err != nil {

@@ -231,11 +231,9 @@ func (s *skSigner) SignWithAlgorithm(_ io.Reader, data []byte, algorithm string)
 // SKPrivate is the security key behind a signer that [NewSKSigner] made, nil
 // if there is none.
 func SKPrivate(s Signer) *SKPrivateKey {
-	switch s := s.(type) {
-	case *skSigner:
-		return s.key
-	case *certSigner:
-		return SKPrivate(s.signer)
+	if p := PrivateOf(s); p != nil {
+		k, _ := p.Key.(*SKPrivateKey)
+		return k
 	}
 	return nil
 }
