@@ -276,7 +276,8 @@ func (x *exchange) read(expect ...byte) ([]byte, error) {
 // readExchange reads the next packet, which must be one of expect or something
 // that an exchange allows beside it.
 func (c *Conn) readExchange(expect ...byte) ([]byte, error) {
-	first := c.sessionID == nil
+	first := c.exchanges == 0
+	strict := c.strict && first // rekeys have rules of their own (NEG-3)
 	for {
 		p, err := c.in.next()
 		if err != nil {
@@ -294,7 +295,7 @@ func (c *Conn) readExchange(expect ...byte) ([]byte, error) {
 		if !c.authenticated && (c.in.total > PreAuthBytes || c.in.totalPkt > PreAuthPackets) {
 			return nil, wire.Disconnectf(wire.ReasonProtocolError, "too much was sent before authentication")
 		}
-		switch judgeExchange(c.strict, first, p[0], expect...) {
+		switch judgeExchange(strict, first, p[0], expect...) {
 		case vUp:
 			return p, nil
 		case vDrop:
@@ -303,7 +304,7 @@ func (c *Conn) readExchange(expect ...byte) ([]byte, error) {
 				return nil, err
 			}
 		default:
-			if c.strict && first {
+			if strict {
 				return nil, wire.Disconnectf(wire.ReasonProtocolError, "strict KEX violation: unexpected packet type %d (seqnr %d)", p[0], c.in.seq-1)
 			}
 			return nil, wire.Disconnectf(wire.ReasonProtocolError, "%s during key exchange", wire.MessageName(p[0]))
