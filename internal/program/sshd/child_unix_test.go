@@ -269,7 +269,7 @@ func TestLoginProcess(t *testing.T) {
 	if p.direct() {
 		t.Error("nothing to do?")
 	}
-	c, err := startPlain(&program{path: self(), argv: []string{"sshd", loginWord}, env: []string{"LOGIN_PROCESS=1"}, dir: "/", plan: p.marshal()}, nil)
+	c, err := startPlain(&program{path: self(), argv: []string{"sshd", loginWord}, env: []string{}, dir: "/", plan: p.marshal()}, nil)
 	must(t, err)
 	defer c.close()
 	c.in.Close()
@@ -316,7 +316,7 @@ func TestDirect(t *testing.T) {
 
 func TestNoHome(t *testing.T) {
 	p := plan{shell: "/bin/sh", argv: []string{"sh", "-c", "pwd"}, home: "/nonexistent"}
-	c, err := startPlain(&program{path: self(), argv: []string{"sshd", loginWord}, env: []string{"LOGIN_PROCESS=1"}, dir: "/", plan: p.marshal()}, nil)
+	c, err := startPlain(&program{path: self(), argv: []string{"sshd", loginWord}, env: []string{}, dir: "/", plan: p.marshal()}, nil)
 	must(t, err)
 	defer c.close()
 	out, _ := io.ReadAll(c.out)
@@ -325,7 +325,7 @@ func TestNoHome(t *testing.T) {
 		t.Errorf("%q %q", out, errs)
 	}
 	p.shell = "/nonexistent/sh"
-	c2, err := startPlain(&program{path: self(), argv: []string{"sshd", loginWord}, env: []string{"LOGIN_PROCESS=1"}, dir: "/", plan: p.marshal()}, nil)
+	c2, err := startPlain(&program{path: self(), argv: []string{"sshd", loginWord}, env: []string{}, dir: "/", plan: p.marshal()}, nil)
 	must(t, err)
 	defer c2.close()
 	errs, _ = io.ReadAll(c2.err)
@@ -335,11 +335,4 @@ func TestNoHome(t *testing.T) {
 	if st := await(t, c2); st.code != 1 {
 		t.Errorf("%+v", st)
 	}
-}
-
-func TestMain(m *testing.M) {
-	if os.Getenv("LOGIN_PROCESS") != "" {
-		os.Exit(runLogin())
-	}
-	os.Exit(m.Run())
 }

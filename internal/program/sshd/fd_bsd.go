@@ -12,3 +12,6 @@ func closeOnExec(first int) {
 }
 
 func dup2(from, to int) error { return unix.Dup2(from, to) }
+
+// monotonic is for systemd, which is not here.
+func monotonic() string { return "" }

@@ -30,11 +30,18 @@ type logger struct {
 	file *os.File // to be closed
 }
 
-// logf writes one line. pre marks lines from before the login.
+// logf writes one line if its level is important enough. pre marks lines from
+// before the login.
 func (l *logger) logf(v sshconfig.LogLevel, pre bool, format string, args ...any) {
-	if int32(v) > l.level.Load() {
-		return
+	if int32(v) <= l.level.Load() {
+		l.emit(int64(os.Getpid()), v, pre, format, args...)
 	}
+}
+
+// emit writes one line whatever its level. number stands where syslog has a
+// process's: all lines of a connection have the same, and no two connections
+// do, because readers of logs put lines together by it.
+func (l *logger) emit(number int64, v sshconfig.LogLevel, pre bool, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if len(text) > maxLogLine {
 		text = text[:maxLogLine]
@@ -58,7 +65,7 @@ func (l *logger) logf(v sshconfig.LogLevel, pre bool, format string, args ...any
 	if l.w != nil {
 		l.w.Write(append(b, '\r', '\n'))
 	} else if l.sys != nil {
-		l.sys.write(v, b)
+		l.sys.write(number, v, b)
 	}
 }
 
@@ -85,6 +92,13 @@ func (l *logger) verbosef(format string, args ...any) {
 	l.logf(sshconfig.Verbose, false, format, args...)
 }
 func (l *logger) debugf(format string, args ...any) { l.logf(sshconfig.Debug1, false, format, args...) }
+
+// away tells whether the log goes to syslog or a file.
+func (l *logger) away() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w == nil || l.file != nil
+}
 
 // toWriter sends the log to w.
 func (l *logger) toWriter(w io.Writer) {
@@ -151,7 +165,7 @@ type syslogger struct {
 	c        io.WriteCloser
 }
 
-func (s *syslogger) write(v sshconfig.LogLevel, text []byte) {
+func (s *syslogger) write(number int64, v sshconfig.LogLevel, text []byte) {
 	for range 2 {
 		if s.c == nil {
 			c, err := dialSyslog()
@@ -160,7 +174,7 @@ func (s *syslogger) write(v sshconfig.LogLevel, text []byte) {
 			}
 			s.c = c
 		}
-		line := fmt.Appendf(nil, "<%d>%s %s[%d]: %s", s.facility<<3|severity(v), time.Now().Format(time.Stamp), s.tag, os.Getpid(), text)
+		line := fmt.Appendf(nil, "<%d>%s %s[%d]: %s", s.facility<<3|severity(v), time.Now().Format(time.Stamp), s.tag, number, text)
 		if _, err := s.c.Write(line); err == nil {
 			return
 		}

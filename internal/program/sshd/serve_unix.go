@@ -1,0 +1,508 @@
+//go:build linux || darwin || freebsd || openbsd
+
+package sshd
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/nacre-ssh/nacre/internal/program/stdio"
+	"github.com/nacre-ssh/nacre/internal/rawio"
+	"github.com/nacre-ssh/nacre/internal/system/account"
+	"github.com/nacre-ssh/nacre/internal/version"
+	"github.com/nacre-ssh/nacre/ssh"
+	"github.com/nacre-ssh/nacre/sshconfig"
+)
+
+// firstNumber is above every process number, so that those of connections do
+// not meet them in the log.
+const firstNumber = 1 << 22
+
+// server is the program while it serves. A generation is what it does with one
+// reading of its configuration.
+type server struct {
+	io     stdio.Stdio
+	flags  *flags
+	log    *logger
+	db     *account.Database
+	tz     string
+	number atomic.Int64
+
+	active sync.WaitGroup // generations that still have connections
+}
+
+func (s *server) nextNumber() int64 { return firstNumber + s.number.Add(1) }
+
+// generation is a configuration, its keys and its sockets. Connections keep
+// the one they came with.
+type generation struct {
+	s         *server
+	cfg       *sshconfig.Server
+	ssh       *ssh.Server
+	startups  *startups
+	listeners []net.Listener
+
+	mu       sync.Mutex
+	visitors map[*ssh.ConnMeta]*visitor
+}
+
+func (s *server) newGeneration(cfg *sshconfig.Server, keys []ssh.Signer, certs []*ssh.Certificate) *generation {
+	g := &generation{s: s, cfg: cfg, startups: &startups{max: cfg.MaxStartups, log: s.log}, visitors: map[*ssh.ConnMeta]*visitor{}}
+	compression := []string{"none"}
+	if cfg.Compression {
+		compression = append(compression, "zlib@openssh.com")
+	}
+	grace := cfg.LoginGraceTime
+	if grace == 0 || s.flags.debug > 0 {
+		grace = -1
+	}
+	ident := "SSH-2.0-" + version.Identification
+	if cfg.VersionAddendum != "" && cfg.VersionAddendum != "none" {
+		ident += " " + cfg.VersionAddendum
+	}
+	g.ssh = &ssh.Server{
+		Config: ssh.Config{
+			KeyExchanges: cfg.KexAlgorithms, Ciphers: cfg.Ciphers, MACs: cfg.MACs, Compressions: compression,
+			HostKeyAlgorithms: cfg.HostKeyAlgorithms, PublicKeyAlgorithms: cfg.PubkeyAcceptedAlgorithms,
+			RekeyBytes: cfg.RekeyLimit.Bytes, RekeyInterval: cfg.RekeyLimit.Interval,
+			Version: ident, MinRSABits: cfg.RequiredRSASize,
+		},
+		HostKeys: keys, HostCertificates: certs,
+		Handler: g.session, Subsystems: g.subsystems(),
+		AcceptEnv: g.acceptEnv, OpenPTY: g.openPTY,
+		Auth:         func(_ context.Context, m *ssh.ConnMeta) *ssh.AuthConfig { return g.visit(m).auth(m) },
+		MaxAuthTries: cfg.MaxAuthTries, LoginGraceTime: grace, MaxSessions: cfg.MaxSessions,
+		Accepted: g.accepted, LoggedIn: g.loggedIn, Ended: g.ended,
+		ClientAliveInterval: cfg.ClientAliveInterval, ClientAliveCount: cfg.ClientAliveCountMax,
+	}
+	if cfg.MaxSessions == 0 {
+		g.ssh.MaxSessions = -1 // none
+	}
+	if cfg.ClientAliveCountMax == 0 {
+		g.ssh.ClientAliveInterval = 0 // probes that end nothing
+	}
+	if cfg.LogLevel >= sshconfig.Debug1 {
+		g.ssh.Trace = func(level int, format string, args ...any) {
+			s.log.logf(sshconfig.Verbose+sshconfig.LogLevel(min(level, 3)), false, format, args...)
+		}
+	}
+	for _, kex := range cfg.KexAlgorithms {
+		if strings.Contains(kex, "group-exchange") {
+			if b, err := os.ReadFile(cfg.ModuliFile); err == nil {
+				if g.ssh.Moduli, err = ssh.ParseModuli(b); err != nil {
+					s.log.errorf("%s: %v", cfg.ModuliFile, err)
+				}
+			}
+			break
+		}
+	}
+	return g
+}
+
+// counted is a listener that asks startups about each connection.
+type counted struct {
+	net.Listener
+	g *generation
+}
+
+func (l counted) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if l.g.startups.admit(c) {
+			return c, nil
+		}
+		_ = c.SetWriteDeadline(time.Now())
+		_, _ = c.Write([]byte(refusal)) // best effort: nobody waits for strangers
+		c.Close()
+	}
+}
+
+// serve serves until the sockets of the generation are closed.
+func (g *generation) serve(ctx context.Context) {
+	for _, l := range g.listeners {
+		g.s.active.Add(1)
+		go func() {
+			defer g.s.active.Done()
+			// Connections outlive the socket they came by.
+			if err := g.ssh.Serve(context.WithoutCancel(ctx), counted{l, g}); err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, ssh.ErrServerClosed) {
+				g.s.log.errorf("%s: %v", l.Addr(), err)
+			}
+			_ = g.ssh.Shutdown(context.Background())
+		}()
+	}
+}
+
+// close stops listening. Connections go on.
+func (g *generation) close() {
+	for _, l := range g.listeners {
+		l.Close()
+	}
+}
+
+// visit is the visitor of a connection, known from its first moment on.
+func (g *generation) visit(m *ssh.ConnMeta) *visitor {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	v := g.visitors[m]
+	if v == nil {
+		v = g.newVisitor(m.RemoteAddr, m.LocalAddr)
+		g.visitors[m] = v
+	}
+	return v
+}
+
+func (g *generation) accepted(c net.Conn) error {
+	if g.cfg.LogLevel >= sshconfig.Verbose {
+		v := g.newVisitor(c.RemoteAddr(), c.LocalAddr())
+		v.logf(sshconfig.Verbose, "Connection from %s port %d on %s port %d rdomain \"\"", v.remote, v.remotePort, v.local, v.localPort)
+	}
+	return nil
+}
+
+// ended is the last word about a connection.
+func (g *generation) ended(m *ssh.ConnMeta, err error) {
+	v := g.visit(m)
+	g.mu.Lock()
+	delete(g.visitors, m)
+	g.mu.Unlock()
+	if v.login == nil {
+		g.startups.done()
+	} else {
+		v.login.end()
+	}
+	v.farewell(err)
+}
+
+// one serves a single connection, for -i and -d. The status says whether it
+// ended well.
+func (g *generation) one(ctx context.Context, c net.Conn) int {
+	g.startups.admit(c)
+	err := g.ssh.ServeConn(ctx, c)
+	var left *ssh.PeerDisconnectError
+	if err == nil || errors.As(err, &left) && left.Reason == byApplication {
+		return 0
+	}
+	return 255
+}
+
+// inetd is the connection on standard input and output.
+func inetd() (net.Conn, error) {
+	in := rawio.Inherited(0, "stdin")
+	if in.IsSocket() {
+		f := os.NewFile(0, "socket")
+		c, err := net.FileConn(f) // a duplicate
+		if err == nil {
+			f.Close()
+			return c, nil
+		}
+	}
+	return rawio.NewDuplex(in, rawio.Inherited(1, "stdout"), "UNKNOWN"), nil
+}
+
+// run serves until a signal or ctx ends it. listening is called when the
+// sockets are open and the PidFile is written.
+func (s *server) run(ctx context.Context, cfg *sshconfig.Server, keys []ssh.Signer, certs []*ssh.Certificate, listening func() error) int {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT)
+	defer signal.Stop(signals)
+
+	g := s.newGeneration(cfg, keys, certs)
+	var err error
+	if g.listeners, err = listen(ctx, cfg, s.log); err != nil {
+		s.fatal("%v", err)
+		return 255
+	}
+	pid := s.takePid(cfg)
+	if listening != nil {
+		if err := listening(); err != nil {
+			s.log.fatalf("%v", err)
+			return 255
+		}
+	}
+	notify("READY=1")
+	if s.flags.debug > 0 {
+		return s.debugOne(ctx, g)
+	}
+	g.serve(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			g.close()
+			removePid(pid)
+			s.active.Wait()
+			return 0
+		case sig := <-signals:
+			if sig == syscall.SIGHUP {
+				if next := s.restart(ctx, g, pid); next != nil {
+					g = next
+					pid = s.takePid(g.cfg)
+					notify("READY=1")
+				}
+				continue
+			}
+			n := sig.(syscall.Signal)
+			s.log.infof("Received signal %d; terminating.", int(n))
+			g.close()
+			removePid(pid)
+			signal.Reset(n) // once more, and sessions end too
+			s.active.Wait()
+			switch n {
+			case syscall.SIGINT:
+				return raise(n)
+			case syscall.SIGQUIT:
+				return 255
+			}
+			return 0
+		}
+	}
+}
+
+// fatal tells of an end before the server is one: also to whoever waits in
+// the foreground.
+func (s *server) fatal(format string, args ...any) {
+	s.log.fatalf(format, args...)
+	if s.log.away() && !s.flags.quiet {
+		s.io.Errorf(format, args...)
+	}
+}
+
+// debugOne is -d: one connection, then the end.
+func (s *server) debugOne(ctx context.Context, g *generation) int {
+	first := make(chan net.Conn, len(g.listeners))
+	for _, l := range g.listeners {
+		go func() {
+			if c, err := l.Accept(); err == nil {
+				first <- c
+			}
+		}()
+	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT, syscall.SIGHUP)
+	select {
+	case c := <-first:
+		g.close()
+		return g.one(ctx, c)
+	case <-ctx.Done():
+		g.close()
+		return 0
+	case sig := <-stop:
+		g.close()
+		s.log.infof("Received signal %d; terminating.", int(sig.(syscall.Signal)))
+		return 0
+	}
+}
+
+// restart is SIGHUP: everything is read again and the sockets are opened
+// anew. What cannot be read leaves the old generation at work.
+func (s *server) restart(ctx context.Context, old *generation, pid string) *generation {
+	s.log.infof("Received SIGHUP; restarting.")
+	notify("RELOADING=1")
+	cfg, status := load(s.flags, s.db, s.log)
+	if status != 0 {
+		s.log.errorf("the configuration was not changed")
+		notify("READY=1")
+		return nil
+	}
+	refuse, tell := unsupported(cfg)
+	keys, certs := hostKeys(cfg, s.log)
+	if len(refuse) > 0 || len(keys) == 0 {
+		s.log.errorf("the configuration was not changed: %s", cannot(refuse))
+		notify("READY=1")
+		return nil
+	}
+	s.tell(tell)
+	s.log.level.Store(int32(cfg.LogLevel))
+	g := s.newGeneration(cfg, keys, certs)
+	old.close()
+	removePid(pid)
+	var err error
+	if g.listeners, err = listen(ctx, cfg, s.log); err != nil {
+		s.log.fatalf("%v", err) // nothing to serve with: what is open goes on
+		return nil
+	}
+	g.serve(ctx)
+	return g
+}
+
+func cannot(refuse []string) string {
+	if len(refuse) == 0 {
+		return "no hostkeys available"
+	}
+	return strings.Join(refuse, ", ") + " is not supported yet"
+}
+
+func (s *server) tell(words []string) {
+	for _, w := range words {
+		s.log.infof("Unsupported option %s: not there yet, the server goes on without it", w)
+	}
+}
+
+// takePid writes the PidFile and returns its path, "" when there is none.
+func (s *server) takePid(cfg *sshconfig.Server) string {
+	if cfg.PidFile == "" || strings.EqualFold(cfg.PidFile, "none") || s.flags.debug > 0 {
+		return ""
+	}
+	if err := writePid(cfg.PidFile); err != nil {
+		s.log.errorf("Couldn't create pid file \"%s\": %s", cfg.PidFile, reason(err))
+		return ""
+	}
+	return cfg.PidFile
+}
+
+func removePid(path string) {
+	if path != "" {
+		os.Remove(path)
+	}
+}
+
+// notify tells the service manager, where there is one.
+func notify(state string) {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return
+	}
+	if state == "RELOADING=1" {
+		state += "\n" + monotonic()
+	}
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	_, _ = c.Write([]byte(state))
+}
+
+// Main runs the program.
+func Main(ctx context.Context, io stdio.Stdio, args []string) int {
+	if len(args) == 1 && args[0] == loginWord {
+		return runLogin()
+	}
+	behind := len(args) > 0 && args[0] == daemonWord
+	if behind {
+		args = args[1:]
+	}
+	tidy()
+	f, status, done := parse(io, args)
+	if done {
+		return status
+	}
+	return f.run(ctx, io, behind)
+}
+
+func (f *flags) run(ctx context.Context, io stdio.Stdio, behind bool) int {
+	log := &logger{}
+	log.level.Store(int32(sshconfig.Info))
+	log.toWriter(io.Err)
+	if f.config != "" && !strings.EqualFold(f.config, "none") {
+		f.config = absolute(f.config)
+	}
+	if f.logFile != "" {
+		f.logFile = absolute(f.logFile)
+		if err := log.toFile(f.logFile, "sshd"); err != nil {
+			io.Errorf("%v", err)
+			return 1
+		}
+	} else if f.inetd && !f.stderr {
+		log.toSyslog(int(sshconfig.FacilityAuth), "sshd")
+	}
+	switch {
+	case f.quiet:
+		log.level.Store(int32(sshconfig.Quiet))
+	case f.debug > 0:
+		log.level.Store(int32(sshconfig.Verbose) + int32(f.debug))
+	}
+	if err := calledAbsolute(os.Args[0]); err != nil && !f.onlyLooks() && !f.inetd && !behind {
+		log.fatalf("%v", err)
+		return 255
+	}
+	if f.spec != nil && !f.extended {
+		log.fatalf("Config test connection parameter (-C) provided without test mode (-T)")
+		return 255
+	}
+	s := &server{io: io, flags: f, log: log, db: account.System(), tz: io.Getenv("TZ")}
+	early := log
+	if behind {
+		early = &logger{} // the foreground has told it all
+	}
+	cfg, status := load(f, s.db, early)
+	if status != 0 {
+		return status
+	}
+	log.level.Store(int32(cfg.LogLevel))
+	if !behind {
+		early = log
+	}
+	if f.dump && !f.extended {
+		return f.print(io, cfg)
+	}
+	keys, certs := hostKeys(cfg, early)
+	if len(keys) == 0 {
+		log.infof("sshd: no hostkeys available -- exiting.")
+		return 1
+	}
+	if f.extended {
+		return f.print(io, cfg)
+	}
+	refuse, tell := unsupported(cfg)
+	if len(refuse) > 0 {
+		log.fatalf("%s", cannot(refuse))
+		return 255
+	}
+	if f.test {
+		return 0
+	}
+	if f.daemon() && !behind {
+		s.tell(tell)
+		return background(io, f.args)
+	}
+	if f.logFile == "" && !f.stderr && f.debug == 0 {
+		log.toSyslog(int(cfg.SyslogFacility), "sshd")
+	}
+	if !behind {
+		s.tell(tell)
+	}
+	if f.inetd {
+		c, err := inetd()
+		if err != nil {
+			log.fatalf("%v", err)
+			return 255
+		}
+		return s.newGeneration(cfg, keys, certs).one(ctx, c)
+	}
+	if err := os.Chdir("/"); err != nil {
+		log.errorf("chdir(\"/\"): %s", reason(err))
+	}
+	var listening func() error
+	if behind {
+		listening = ready
+	}
+	return s.run(ctx, cfg, keys, certs, listening)
+}
+
+// print is -T and -G.
+func (f *flags) print(io stdio.Stdio, cfg *sshconfig.Server) int {
+	if f.spec != nil {
+		matched, err := cfg.Match(f.spec)
+		if err != nil {
+			io.Errorf("%v", err)
+			return 255
+		}
+		cfg = matched
+	}
+	if err := cfg.Print(io.Out, false); err != nil {
+		io.Errorf("sshd: %s", reason(err))
+		return 255
+	}
+	return 0
+}
