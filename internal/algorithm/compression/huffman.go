@@ -37,10 +37,6 @@ const (
 	kindInvalid
 )
 
-func newEntry(bits uint, k kind, extra uint, value int) entry {
-	return entry(bits) | entry(k)<<8 | entry(extra)<<12 | entry(value)<<16
-}
-
 func (e entry) bits() uint  { return uint(e & 63) }
 func (e entry) kind() kind  { return kind(e >> 8 & 15) }
 func (e entry) extra() uint { return uint(e >> 12 & 15) }
@@ -55,69 +51,70 @@ const codeSymbols = 19
 // codeOrder is the order in which the code lengths of code lengths come.
 var codeOrder = [codeSymbols]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 
-// codeRepeat and codeExtra are for its symbols 16 to 18.
-var (
-	codeRepeat = [3]int{3, 3, 11}
-	codeExtra  = [3]uint8{2, 3, 7}
+// codeRepeat is how often symbols 16 to 18 repeat a length, at least.
+var codeRepeat = [3]int{3, 3, 11}
+
+// What symbols mean, §3.2.5 and §3.2.7, as entries that lack the bits: extra
+// bits and base. Symbols below the number that goes with such a list mean
+// themselves.
+const (
+	base  = entry(kindBase) << 8
+	noSym = entry(kindInvalid) << 8
+
+	litPlain  = 256
+	distPlain = 0
+	codePlain = 16
 )
 
-// Lengths and distances, §3.2.5.
-var (
-	lengthBase  = [29]uint16{3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258}
-	lengthExtra = [29]uint8{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0}
-	distBase    = [30]uint16{1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577}
-	distExtra   = [30]uint8{0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13}
-)
-
-// litEntry is the entry of a symbol of literals and lengths, without its bits.
-func litEntry(sym int) entry {
-	switch {
-	case sym < 256:
-		return newEntry(0, kindLiteral, 0, sym)
-	case sym == 256:
-		return newEntry(0, kindEnd, 0, 0)
-	case sym < maxLit:
-		return newEntry(0, kindBase, uint(lengthExtra[sym-257]), int(lengthBase[sym-257]))
-	}
-	return newEntry(0, kindInvalid, 0, 0)
+var litMeaning = [...]entry{
+	entry(kindEnd) << 8,
+	base | 0<<12 | 3<<16, base | 0<<12 | 4<<16, base | 0<<12 | 5<<16, base | 0<<12 | 6<<16,
+	base | 0<<12 | 7<<16, base | 0<<12 | 8<<16, base | 0<<12 | 9<<16, base | 0<<12 | 10<<16,
+	base | 1<<12 | 11<<16, base | 1<<12 | 13<<16, base | 1<<12 | 15<<16, base | 1<<12 | 17<<16,
+	base | 2<<12 | 19<<16, base | 2<<12 | 23<<16, base | 2<<12 | 27<<16, base | 2<<12 | 31<<16,
+	base | 3<<12 | 35<<16, base | 3<<12 | 43<<16, base | 3<<12 | 51<<16, base | 3<<12 | 59<<16,
+	base | 4<<12 | 67<<16, base | 4<<12 | 83<<16, base | 4<<12 | 99<<16, base | 4<<12 | 115<<16,
+	base | 5<<12 | 131<<16, base | 5<<12 | 163<<16, base | 5<<12 | 195<<16, base | 5<<12 | 227<<16,
+	base | 0<<12 | 258<<16,
+	noSym, noSym,
 }
 
-func distEntry(sym int) entry {
-	if sym < maxDist {
-		return newEntry(0, kindBase, uint(distExtra[sym]), int(distBase[sym]))
-	}
-	return newEntry(0, kindInvalid, 0, 0)
+var distMeaning = [...]entry{
+	base | 0<<12 | 1<<16, base | 0<<12 | 2<<16, base | 0<<12 | 3<<16, base | 0<<12 | 4<<16,
+	base | 1<<12 | 5<<16, base | 1<<12 | 7<<16, base | 2<<12 | 9<<16, base | 2<<12 | 13<<16,
+	base | 3<<12 | 17<<16, base | 3<<12 | 25<<16, base | 4<<12 | 33<<16, base | 4<<12 | 49<<16,
+	base | 5<<12 | 65<<16, base | 5<<12 | 97<<16, base | 6<<12 | 129<<16, base | 6<<12 | 193<<16,
+	base | 7<<12 | 257<<16, base | 7<<12 | 385<<16, base | 8<<12 | 513<<16, base | 8<<12 | 769<<16,
+	base | 9<<12 | 1025<<16, base | 9<<12 | 1537<<16, base | 10<<12 | 2049<<16, base | 10<<12 | 3073<<16,
+	base | 11<<12 | 4097<<16, base | 11<<12 | 6145<<16, base | 12<<12 | 8193<<16, base | 12<<12 | 12289<<16,
+	base | 13<<12 | 16385<<16, base | 13<<12 | 24577<<16,
+	noSym, noSym,
 }
 
-// codeEntry is the entry of a code length, whose value is the symbol.
-func codeEntry(sym int) entry {
-	if sym < 16 {
-		return newEntry(0, kindLiteral, 0, sym)
-	}
-	return newEntry(0, kindLiteral, uint(codeExtra[sym-16]), sym)
-}
+var codeMeaning = [...]entry{2<<12 | 16<<16, 3<<12 | 17<<16, 7<<12 | 18<<16}
 
 // build makes the table, with a first one of root bits, of the code whose
 // symbols have those lengths. Codes must be complete; loose allows one alone
 // with one bit, and none at all. It reports whether the code is good.
-func build(table []entry, root uint, lengths []uint8, loose bool, mean func(int) entry) bool {
+func build(table []entry, root int, lengths []uint8, loose bool, plain int, meaning []entry) bool {
 	var count [maxCodeLen + 1]int
 	for _, n := range lengths {
-		count[n]++
+		count[n&maxCodeLen]++
 	}
 	count[0] = 0
 	longest := maxCodeLen
 	for longest > 0 && count[longest] == 0 {
 		longest--
 	}
-	var place [maxCodeLen + 2]int // in sorted, of the next symbol of a length
-	left := 1                     // codes that are free
+	var place [maxCodeLen + 1]int // in sorted, of the next symbol of a length
+	left, total := 1, 0           // left: codes that are free
 	for n := 1; n <= maxCodeLen; n++ {
 		left = left<<1 - count[n]
 		if left < 0 {
 			return false
 		}
-		place[n+1] = place[n] + count[n]
+		place[n] = total
+		total += count[n]
 	}
 	if left > 0 {
 		if !loose || longest > 1 {
@@ -127,70 +124,72 @@ func build(table []entry, root uint, lengths []uint8, loose bool, mean func(int)
 			table[i] = invalid
 		}
 	}
-	total := place[longest+1]
-	var sorted [fixedLits]uint16 // symbols in the order of their codes
+	var sorted [512]uint16 // symbols in the order of their codes
 	for sym, n := range lengths {
-		if n > 0 {
-			sorted[place[n]] = uint16(sym)
+		if n &= maxCodeLen; n > 0 {
+			sorted[place[n]&511] = uint16(sym)
 			place[n]++
 		}
 	}
 
+	code, next := 0, 0 // next is in sorted
+	first := table[:1<<root]
+	for n := 1; n <= min(root, longest); n++ {
+		for range count[n] {
+			e := means(int(sorted[next&511]), plain, meaning) | entry(n)
+			next++
+			for i := reverse(code, n); i < len(first); i += 1 << n {
+				first[i] = e
+			}
+			code++
+		}
+		code <<= 1
+	}
+
+	// Codes that begin alike are neighbours. Of a complete code they fill a
+	// second table as large as the longest one of them needs.
 	free := 1 << root // where the next second table goes
-	code := 0
-	for i := 0; i < total; {
-		n := uint(lengths[sorted[i]])
-		if n <= root {
-			e := mean(int(sorted[i])) | entry(n)
-			for j := reverse(code, n); j < 1<<root; j += 1 << n {
-				table[j] = e
+	begin := -1
+	var second []entry
+	for n := root + 1; n <= longest; n++ {
+		for ; count[n] > 0; count[n]-- {
+			if b := code >> (n - root); b != begin {
+				begin = b
+				size := n - root
+				for room := 1 << size; root+size < longest; room <<= 1 {
+					if room -= count[root+size]; room <= 0 {
+						break
+					}
+					size++
+				}
+				if free+1<<size > len(table) {
+					return false // never with a complete code
+				}
+				second = table[free : free+1<<size]
+				first[reverse(begin, root)] = entry(root) | entry(kindTable)<<8 | entry(size)<<12 | entry(free)<<16
+				free += 1 << size
 			}
-			i++
-			code = nextCode(code, lengths, sorted[:total], i)
-			continue
-		}
-		// Codes that begin alike are neighbours, the longest one last: its
-		// length is the size of their second table.
-		begin := code >> (n - root)
-		end, c, m := i, code, n
-		for end < total {
-			l := uint(lengths[sorted[end]])
-			if c>>(l-root) != begin {
-				break
+			e := means(int(sorted[next&511]), plain, meaning) | entry(n)
+			next++
+			for i := reverse(code, n) >> root; i < len(second); i += 1 << (n - root) {
+				second[i] = e
 			}
-			m = l
-			end++
-			c = nextCode(c, lengths, sorted[:total], end)
+			code++
 		}
-		size := m - root
-		if free+1<<size > len(table) {
-			return false // never with a complete code
-		}
-		second := table[free : free+1<<size]
-		table[reverse(begin, root)] = newEntry(0, kindTable, size, free)
-		free += 1 << size
-		for ; i < end; i++ {
-			n = uint(lengths[sorted[i]])
-			e := mean(int(sorted[i])) | entry(n)
-			for j := reverse(code, n) >> root; j < 1<<size; j += 1 << (n - root) {
-				second[j] = e
-			}
-			code = nextCode(code, lengths, sorted[:total], i+1)
-		}
+		code <<= 1
 	}
 	return true
 }
 
-// nextCode is the code of sorted[i], code being that of the symbol before.
-func nextCode(code int, lengths []uint8, sorted []uint16, i int) int {
-	if i >= len(sorted) {
-		return 0
+func means(sym, plain int, meaning []entry) entry {
+	if sym < plain {
+		return entry(sym) << 16
 	}
-	return (code + 1) << (lengths[sorted[i]] - lengths[sorted[i-1]])
+	return meaning[sym-plain]
 }
 
 // reverse turns around the n bits of a code: the stream has its first lowest.
-func reverse(code int, n uint) int {
+func reverse(code, n int) int {
 	return int(bits.Reverse16(uint16(code)) >> (16 - n))
 }
 
@@ -213,9 +212,9 @@ func buildFixed(lit *litTable, dist *distTable) {
 			lengths[i] = 8
 		}
 	}
-	build(lit[:], litBits, lengths[:], false, litEntry)
+	build(lit[:], litBits, lengths[:], false, litPlain, litMeaning[:])
 	for i := range fixedDists {
 		lengths[i] = 5
 	}
-	build(dist[:], distBits, lengths[:fixedDists], false, distEntry)
+	build(dist[:], distBits, lengths[:fixedDists], false, distPlain, distMeaning[:])
 }

@@ -240,7 +240,7 @@ func (f *inflater) inflate(o *output, src []byte) error {
 				f.lengthN++
 			}
 			// The distance table is free until the lengths are known.
-			if !build(f.dynDist[:], codeBits, f.lengths[:codeSymbols], false, codeEntry) {
+			if !build(f.dynDist[:], codeBits, f.lengths[:codeSymbols], false, codePlain, codeMeaning[:]) {
 				return corrupt("bad code of code lengths")
 			}
 			f.lengthN = 0
@@ -282,9 +282,9 @@ func (f *inflater) useDynamic() error {
 	switch {
 	case lit[256] == 0:
 		return corrupt("a block without an end")
-	case !build(f.dynLit[:], litBits, lit, true, litEntry):
+	case !build(f.dynLit[:], litBits, lit, true, litPlain, litMeaning[:]):
 		return corrupt("bad code of literals and lengths")
-	case !build(f.dynDist[:], distBits, dist, true, distEntry):
+	case !build(f.dynDist[:], distBits, dist, true, distPlain, distMeaning[:]):
 		return corrupt("bad code of distances")
 	}
 	f.lit, f.dist = &f.dynLit, &f.dynDist
@@ -306,12 +306,16 @@ func (f *inflater) readLengths(src []byte) ([]byte, bool) {
 			}
 			src, _ = f.need(src, f.bits+1)
 		}
+		sym := e.value()
+		if sym == 16 && f.lengthN == 0 { // repeat of what was not there
+			f.lengthN = len(f.lengths) + 1
+			return src, true
+		}
 		var ok bool
 		if src, ok = f.need(src, e.bits()+e.extra()); !ok {
 			return src, false
 		}
 		f.take(e.bits())
-		sym := e.value()
 		if sym < 16 {
 			f.lengths[f.lengthN] = uint8(sym)
 			f.lengthN++
@@ -319,10 +323,6 @@ func (f *inflater) readLengths(src []byte) ([]byte, bool) {
 		}
 		v, n := uint8(0), codeRepeat[sym-16]+int(f.take(e.extra()))
 		if sym == 16 {
-			if f.lengthN == 0 {
-				f.lengthN = len(f.lengths) + 1
-				return src, true
-			}
 			v = f.lengths[f.lengthN-1]
 		}
 		if f.lengthN+n > f.nlen+f.ndist {
