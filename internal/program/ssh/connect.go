@@ -1,5 +1,139 @@
 package ssh
 
-import "context"
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
 
-func (r *run) connect(ctx context.Context) int { return failure }
+	"github.com/nacre-ssh/nacre/internal/client"
+	public "github.com/nacre-ssh/nacre/ssh"
+	"github.com/nacre-ssh/nacre/sshconfig"
+)
+
+// connect logs in, runs what was asked for and returns the exit status.
+func (r *run) connect(ctx context.Context) int {
+	if err := r.unfinished(); err != nil {
+		return r.status(err)
+	}
+	// A closed pipe is an error of the write, not the end of the process; yet
+	// programs that are started must not inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+
+	r.ask = &client.Prompter{Getenv: r.io.Getenv, Environ: r.io.Env, Log: r.log, In: r.io.In, Err: r.io.Err}
+	k := &client.Connector{
+		Conf: r.conf, Log: r.log, Ask: r.ask, Home: r.cctx.Home,
+		Shell: r.io.Getenv("SHELL"), Env: r.io.Env, Stderr: r.io.Err,
+	}
+	c, err := k.Connect(ctx)
+	if err != nil {
+		k.Explain(r.io.Name, err)
+		return failure
+	}
+	defer k.Close()
+	if err := r.localCommand(k); err != nil {
+		c.Close()
+		return r.status(err)
+	}
+	l := &loop{run: r, connector: k, client: c}
+	return l.main(ctx)
+}
+
+// unfinished refuses what the configuration asks for and this version cannot
+// do yet, where going on without it would be another thing than was asked
+// for. What only makes things nicer is warned of.
+func (r *run) unfinished() error {
+	c := r.conf
+	for _, m := range [...]struct {
+		on   bool
+		what string
+	}{
+		{c.ProxyJump != "", "ProxyJump"},
+		{c.ProxyUseFdpass, "ProxyUseFdpass"},
+		{c.KnownHostsCommand != "" && !strings.EqualFold(c.KnownHostsCommand, "none"), "KnownHostsCommand"},
+		{c.PKCS11Provider != "", "PKCS11Provider"},
+		{c.ExitOnForwardFailure && len(c.LocalForward)+len(c.RemoteForward)+len(c.DynamicForward) > 0, "ExitOnForwardFailure with forwards"},
+		{c.Tunnel != sshconfig.TunnelNo, "Tunnel"},
+	} {
+		if m.on {
+			return fault(m.what + ": not there yet in this version")
+		}
+	}
+	for _, m := range [...]struct {
+		on   bool
+		what string
+	}{
+		{c.ForwardAgent.On, "ForwardAgent"},
+		{c.ForwardX11, "ForwardX11"},
+		{len(c.LocalForward) > 0, "LocalForward"},
+		{len(c.RemoteForward) > 0, "RemoteForward"},
+		{len(c.DynamicForward) > 0, "DynamicForward"},
+		{c.VerifyHostKeyDNS != sshconfig.AskNo, "VerifyHostKeyDNS"},
+		{c.HostbasedAuthentication, "HostbasedAuthentication"},
+	} {
+		if m.on {
+			r.log.Info("Warning: %s is not there yet in this version; going on without it.", m.what)
+		}
+	}
+	return nil
+}
+
+// localCommand runs LocalCommand after login.
+func (r *run) localCommand(k *client.Connector) error {
+	c := r.conf
+	if !c.PermitLocalCommand || c.LocalCommand == "" {
+		return nil
+	}
+	t := c.Tokens()
+	t.Tunnel = "NONE"
+	command, err := t.Expand(c.LocalCommand, sshconfig.TokensLocalCommand)
+	if err != nil {
+		return err
+	}
+	r.log.Debug3("Executing %s -c \"%s\"", r.shell(), command)
+	cmd := exec.Command(r.shell(), "-c", command)
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = r.io.Env, r.io.In, r.io.Out, r.io.Err
+	if err := cmd.Run(); err != nil {
+		var status *exec.ExitError
+		if !errors.As(err, &status) {
+			r.log.Error("Couldn't execute %s -c \"%s\": %s", r.shell(), command, client.Strerror(err))
+		}
+	}
+	return nil
+}
+
+// environment is what SendEnv and SetEnv send, with the lines that -v shows.
+func (r *run) environment() []public.Env {
+	var env []public.Env
+	if len(r.conf.SendEnv) > 0 {
+		r.log.Debug1("Sending environment.")
+		for _, e := range r.io.Env {
+			name, value, ok := strings.Cut(e, "=")
+			if !ok || !matchAny(name, r.conf.SendEnv) {
+				r.log.Debug3("Ignored env %s", name)
+				continue
+			}
+			env = append(env, public.Env{Name: name, Value: value})
+		}
+	}
+	for _, e := range r.conf.SetEnv {
+		name, value, _ := strings.Cut(e, "=")
+		env = append(env, public.Env{Name: name, Value: value})
+	}
+	for _, e := range env {
+		r.log.Debug1("channel 0: setting env %s = \"%s\"", e.Name, e.Value)
+	}
+	return env
+}
+
+func matchAny(name string, patterns []string) bool {
+	for _, p := range patterns {
+		if sshconfig.MatchPattern(name, p) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package client
+
+import "os"
+
+// othersMay: there are no such modes here.
+func othersMay(os.FileInfo) bool { return false }

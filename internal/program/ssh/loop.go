@@ -1,0 +1,299 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/nacre-ssh/nacre/internal/client"
+	"github.com/nacre-ssh/nacre/internal/rawio"
+	"github.com/nacre-ssh/nacre/internal/system/tty"
+	public "github.com/nacre-ssh/nacre/ssh"
+	"github.com/nacre-ssh/nacre/sshconfig"
+)
+
+// loop is the time between login and the end of the connection.
+type loop struct {
+	*run
+	connector *client.Connector
+	client    *public.Client
+	session   *public.ClientSession
+	term      *terminal // not nil with a terminal
+	streams   streams
+
+	status     int          // exit status, -1 as long as there is none
+	killed     atomic.Int32 // signal that ended us
+	terminated atomic.Bool  // by the person: the escape ~.
+}
+
+// streams are the session's files; in the background they are not the
+// process's own 0, 1 and 2 any more.
+type streams struct{ in, out, err *rawio.File }
+
+// main runs the session, or waits for the end without one.
+func (l *loop) main(ctx context.Context) int {
+	l.status = -1
+	stop := l.catchSignals()
+	defer stop()
+	var err error
+	if l.conf.SessionType == sshconfig.SessionNone {
+		err = l.withoutSession(ctx)
+	} else {
+		err = l.withSession(ctx)
+	}
+	return l.finish(err)
+}
+
+// withoutSession is -N.
+func (l *loop) withoutSession(ctx context.Context) error {
+	if err := l.toBackground(); err != nil {
+		return err
+	}
+	l.log.Debug1("Entering interactive session.")
+	select {
+	case <-l.client.Done():
+	case <-ctx.Done():
+		l.client.Close()
+	}
+	return l.client.Wait()
+}
+
+// withSession opens a session, starts what was asked for and waits for its
+// end.
+func (l *loop) withSession(ctx context.Context) error {
+	l.openStreams()
+	if l.tty {
+		l.term = &terminal{f: l.io.In}
+		if err := l.term.raw(); err != nil && l.conf.RequestTTY != sshconfig.TTYForce {
+			l.io.Errorf("tcgetattr: %s", client.Strerror(err))
+		}
+		defer l.term.restore()
+	}
+	s, err := l.client.NewSession(ctx)
+	if err != nil {
+		return err
+	}
+	l.session = s
+	l.log.Debug1("channel 0: new session [client-session] (inactive timeout: 0)")
+	if strings.HasPrefix(string(l.client.ServerVersion()), "SSH-2.0-OpenSSH") && l.conf.ControlMaster == sshconfig.MasterNo {
+		l.log.Debug1("Requesting no-more-sessions@openssh.com")
+		l.client.SendRequest(ctx, "no-more-sessions@openssh.com", false, nil)
+	}
+	if err := l.toBackground(); err != nil {
+		return err
+	}
+	l.log.Debug1("Entering interactive session.")
+	l.markTraffic()
+	if err := l.start(ctx); err != nil {
+		return err
+	}
+	return s.Wait(ctx)
+}
+
+// openStreams takes the process's standard files for the session.
+func (l *loop) openStreams() {
+	if !l.conf.StdinNull {
+		l.streams.in = rawio.Inherited(fileNumber(l.io.In), "stdin")
+	}
+	l.streams.out = rawio.Inherited(fileNumber(l.io.Out), "stdout")
+	l.streams.err = rawio.Inherited(fileNumber(l.io.Err), "stderr")
+}
+
+func fileNumber(f *os.File) int {
+	n := -1
+	if c, err := f.SyscallConn(); err == nil {
+		c.Control(func(fd uintptr) { n = int(fd) })
+	}
+	return n
+}
+
+// kept is a standard file as the sink of a stream: the end of the session
+// does not close it.
+type kept struct{ *rawio.File }
+
+func (kept) CloseWrite() error { return nil }
+
+// start sends everything that starts the program and connects the streams.
+func (l *loop) start(ctx context.Context) error {
+	s := l.session
+	p := &public.Program{Refused: l.refused, Env: l.environment()}
+	if l.tty {
+		p.PTY = &public.PTY{Term: l.termName(), Window: l.term.size(), Modes: l.term.modes()}
+	}
+	switch {
+	case l.command == "":
+	case l.conf.SessionType == sshconfig.SessionSubsystem:
+		l.log.Debug1("Sending subsystem: %.900s", l.command)
+		p.Subsystem = l.command
+	default:
+		l.log.Debug1("Sending command: %.900s", l.command)
+		p.Command = l.command
+	}
+	s.Stdout, s.Stderr = kept{l.streams.out}, kept{l.streams.err}
+	var typed io.WriteCloser
+	switch {
+	case l.streams.in == nil:
+	case l.tty && l.conf.EscapeChar != sshconfig.NoEscape:
+		typed, _ = s.StdinPipe()
+	default:
+		s.Stdin = l.streams.in
+	}
+	if err := s.Begin(ctx, p); err != nil {
+		return err
+	}
+	if l.tty {
+		stop := tty.OnResize(func() { s.WindowChange(l.term.size()) })
+		context.AfterFunc(l.client.Context(), stop)
+	}
+	if typed != nil {
+		go l.type_(typed)
+	}
+	return nil
+}
+
+// termName is the terminal's type: a SetEnv of TERM counts before ours.
+func (l *loop) termName() string {
+	for _, e := range l.conf.SetEnv {
+		if v, ok := strings.CutPrefix(e, "TERM="); ok {
+			return v
+		}
+	}
+	return l.io.Getenv("TERM")
+}
+
+// refused is told of requests that are not needed for the start.
+func (l *loop) refused(request string) {
+	l.log.Error("%s", client.RequestFailed(&public.RequestError{Request: request}, 0))
+	if request == "pty-req" && l.term != nil {
+		l.term.restore()
+	}
+}
+
+// markTraffic sets the class of the connection's packets.
+func (l *loop) markTraffic() {
+	tos := l.conf.IPQoS.Bulk
+	if l.tty {
+		tos = l.conf.IPQoS.Interactive
+	}
+	if tos != sshconfig.QoSNone && l.connector.Proxy == nil {
+		l.client.SetIPQoS(int(tos))
+	}
+}
+
+// catchSignals has the signals that end a process end the connection first.
+func (l *loop) catchSignals() (stop func()) {
+	signals := make(chan os.Signal, 4)
+	for _, s := range [...]os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM} {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
+	go func() {
+		for s := range signals {
+			l.killed.CompareAndSwap(0, int32(s.(syscall.Signal)))
+			l.client.Close()
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+	}
+}
+
+// finish puts everything back, says what is to be said and is the exit
+// status.
+func (l *loop) finish(err error) int {
+	lost := l.lost()
+	stats, took := l.client.Stats(), l.client.Duration()
+	if l.term != nil {
+		l.term.restore()
+	}
+	var exited *public.ExitError
+	var missing *public.ExitMissingError
+	var refused *public.RequestError
+	var open *public.OpenChannelError
+	switch {
+	case l.terminated.Load() || l.killed.Load() != 0:
+	case errors.As(err, &exited):
+		l.status = exited.Status
+		if exited.Signal != "" {
+			l.status = -1
+			l.log.Debug1("Exit signal %s: %s", exited.Signal, exited.Message)
+		}
+	case err == nil && l.session != nil:
+		l.status = 0
+	case errors.As(err, &refused):
+		l.log.Fatal("%s", client.RequestFailed(refused, 0))
+	case errors.As(err, &open):
+		l.log.Error("channel 0: open failed: %s", openReason(open))
+	case lost != nil:
+		l.explainLost(lost)
+	case errors.As(err, &missing), err == nil:
+	default:
+		l.log.Error("%s", err)
+	}
+	l.client.Close()
+	if n := l.killed.Load(); n != 0 {
+		if l.conf.SessionType == sshconfig.SessionNone && syscall.Signal(n) == syscall.SIGTERM {
+			return 0
+		}
+		l.log.Verbose("Killed by signal %d.", n)
+		return failure
+	}
+	if l.tty && l.session != nil {
+		l.say("Connection to %s closed.", l.conf.Hostname)
+	}
+	seconds := took.Seconds()
+	l.log.Verbose("Transferred: sent %d, received %d bytes, in %.1f seconds", stats.BytesOut, stats.BytesIn, seconds)
+	if took > 0 {
+		l.log.Verbose("Bytes per second: sent %.1f, received %.1f", float64(stats.BytesOut)/seconds, float64(stats.BytesIn)/seconds)
+	}
+	l.log.Debug1("Exit status %d", l.status)
+	return l.status & 0xff
+}
+
+// lost is why the connection ended, nil if it is alive.
+func (l *loop) lost() error {
+	if l.session != nil {
+		if err := l.session.Channel().Mux().Err(); err == nil {
+			return nil
+		}
+	}
+	select {
+	case <-l.client.Done():
+	case <-time.After(time.Second):
+		// The channel is told a moment before the connection is over.
+		return nil
+	}
+	return l.client.Wait()
+}
+
+// explainLost says how a running connection was lost.
+func (l *loop) explainLost(err error) {
+	var peer *public.PeerDisconnectError
+	var ours *public.DisconnectError
+	switch {
+	case errors.As(err, &peer), errors.As(err, &ours), errors.Is(err, public.ErrTimeout):
+		l.connector.Explain(l.io.Name, err)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		l.say("Connection to %s closed by remote host.", l.conf.Hostname)
+	case errors.Is(err, syscall.EPIPE):
+		l.log.Error("client_loop: send disconnect: %s", client.Strerror(err))
+	default:
+		l.say("Read from remote host %s: %s", l.conf.Hostname, client.Strerror(err))
+	}
+}
+
+// say writes a line that the stock client writes at INFO, even where the log
+// is a terminal in raw mode.
+func (l *loop) say(format string, args ...any) { l.log.Info(format, args...) }
+
+func openReason(e *public.OpenChannelError) string {
+	return strings.TrimSpace(strings.TrimPrefix(e.Error(), "connection: open: "))
+}
