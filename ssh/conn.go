@@ -86,8 +86,8 @@ func (k *Conn) init(ctx context.Context, c net.Conn, cfg *transport.Config) {
 	k.t = transport.New(k.raw, cfg)
 }
 
-// abort ends the connection from any goroutine: the reader finds the stream
-// closed and does the rest.
+// abort ends the connection from any goroutine: the reader is woken, finds that
+// sending has failed, tells the peer and does the rest.
 func (c *Conn) abort(err error) {
 	c.mu.Lock()
 	if c.err == nil {
@@ -95,7 +95,9 @@ func (c *Conn) abort(err error) {
 	}
 	c.mu.Unlock()
 	c.t.Fail(err)
-	c.raw.Close()
+	if c.raw.SetReadDeadline(time.Unix(1, 0)) != nil {
+		c.raw.Close()
+	}
 }
 
 // start begins the connection protocol: from here on the reader owns the
@@ -178,6 +180,7 @@ func (c *Conn) teardown(err error) {
 		}
 	case c.err != nil:
 		err = c.err
+		told = err
 	default:
 		told = err
 	}

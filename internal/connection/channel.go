@@ -611,6 +611,9 @@ func (s stderr) Write(p []byte) (int, error) { return s.ch.write(wire.ExtendedDa
 // packet size ask for.
 func (ch *Channel) Write(p []byte) (int, error) { return ch.write(0, p) }
 
+// WriteExtended sends p as extended data of the given type code (RFC 4254 §5.2).
+func (ch *Channel) WriteExtended(code uint32, p []byte) (int, error) { return ch.write(code, p) }
+
 // maxData is the most data in one message.
 func (ch *Channel) maxData() int {
 	if ch.tty {

@@ -125,7 +125,22 @@ func (m *Mux) OpenChannel(ctx context.Context, typ string, payload []byte, setup
 
 // StartOpen sends CHANNEL_OPEN and does not wait: see Channel.WaitOpen.
 func (m *Mux) StartOpen(typ string, payload []byte, setup func(*Channel)) (*Channel, error) {
+	return m.startOpen(typ, payload, Window, MaxPacket, setup)
+}
+
+// OpenSized is OpenChannel with a first window and a largest message of the
+// caller's choice.
+func (m *Mux) OpenSized(ctx context.Context, typ string, payload []byte, window, maxPacket uint32, setup func(*Channel)) (*Channel, error) {
+	ch, err := m.startOpen(typ, payload, window, maxPacket, setup)
+	if err != nil {
+		return nil, err
+	}
+	return ch, ch.WaitOpen(ctx)
+}
+
+func (m *Mux) startOpen(typ string, payload []byte, window, maxPacket uint32, setup func(*Channel)) (*Channel, error) {
 	ch := newChannel(m, typ)
+	ch.granted, ch.target = int64(window), int64(window)
 	ch.opened = make(chan error, 1)
 	if setup != nil {
 		setup(ch)
@@ -136,7 +151,7 @@ func (m *Mux) StartOpen(typ string, payload []byte, setup func(*Channel)) (*Chan
 		return nil, err
 	}
 	m.mu.Unlock()
-	msg := wire.ChannelOpen{Type: typ, Sender: ch.id, Window: Window, MaxPacket: MaxPacket, Payload: payload}
+	msg := wire.ChannelOpen{Type: typ, Sender: ch.id, Window: window, MaxPacket: maxPacket, Payload: payload}
 	if err := m.t.Send(msg.Append(nil)); err != nil {
 		m.remove(ch)
 		return nil, err

@@ -395,6 +395,8 @@ func (c *Conn) Disconnect(err error) {
 	case errors.As(err, &p), errors.Is(err, io.EOF):
 		c.Close()
 		return
+	default:
+		m.Description = "connection ended"
 	}
 	if !c.silent {
 		c.out.farewell(m.Append(nil), c.cfg.Now().Add(disconnectWait))
@@ -411,13 +413,10 @@ func (o *out) farewell(p []byte, deadline time.Time) {
 	for o.writing {
 		o.changed.Wait() // the deadline ends that write
 	}
-	if o.err != nil {
-		var d *wire.DisconnectError
-		if !errors.As(o.err, &d) {
-			return
-		}
-		o.err = nil
+	if o.broken {
+		return
 	}
+	o.err = nil
 	o.deflate = nil // a peer that failed to inflate would not understand
 	o.sealLocked(p)
 	if len(o.obuf) > 0 {

@@ -21,6 +21,7 @@ type out struct {
 	mu      sync.Mutex
 	changed sync.Cond // of writing, kexing, obuf and err
 	err     error     // the first failure; sticks
+	broken  bool      // the stream itself failed: nothing can be told any more
 
 	cipher  cipher.Packet
 	seq     uint32
@@ -221,6 +222,7 @@ func (o *out) writeLocked(more []byte) {
 		o.spare = b[:0]
 	}
 	if err != nil {
+		o.broken = true
 		o.failLocked(err)
 	}
 	o.changed.Broadcast()
@@ -236,6 +238,7 @@ func (o *out) tryFlush() error {
 	}
 	n, err := o.stream.TryWrite(o.obuf)
 	if err != nil {
+		o.broken = true
 		o.failLocked(err)
 		return err
 	}
