@@ -11,6 +11,7 @@ import (
 	"context"
 
 	"github.com/nacre-ssh/nacre/internal/program/ssh"
+	"github.com/nacre-ssh/nacre/internal/program/sshd"
 	"github.com/nacre-ssh/nacre/internal/program/stdio"
 )
 
@@ -38,6 +39,7 @@ type Program struct {
 func Programs() []Program {
 	return []Program{
 		{Name: "ssh", Dir: Bin, Line: "log in to another machine, or run a command there", Main: ssh.Main},
+		{Name: "sshd", Dir: Sbin, Line: "let others log in to this machine", Main: sshd.Main},
 	}
 }
 

@@ -391,10 +391,13 @@ func TestTerminalHangsUp(t *testing.T) {
 	s := r.session(c)
 	must(t, s.RequestPTY(t.Context(), &ssh.PTY{Term: "x"}))
 	fifo := filepath.Join(r.home, "fifo")
-	out, err := s.Output(t.Context(), "mkfifo "+fifo+"; sh -c 'trap \"echo hup >"+fifo+"; exit\" HUP; echo set; sleep 1000 & wait' & sleep 0.3; echo last")
+	out, err := s.Output(t.Context(), "mkfifo "+fifo+"; sh -c 'trap \"echo background >"+fifo+"; exit\" HUP; echo >"+fifo+"; while :; do sleep 0.1; done' & read x <"+fifo+"; echo last")
 	must(t, err)
-	if !strings.HasSuffix(string(out), "last\r\n") {
+	if string(out) != "last\r\n" {
 		t.Errorf("%q", out)
+	}
+	if got, err := os.ReadFile(fifo); string(got) != "background\n" || err != nil {
+		t.Errorf("%q %v", got, err)
 	}
 	// The foreground program gets the hangup when the client leaves.
 	s = r.session(c)
