@@ -398,14 +398,18 @@ func (l *lab) matrix(t *testing.T, peer, role string, ours, theirs lists, tool *
 // userKeys are the signature algorithms that a peer logs in or lets in with.
 // Servers do not offer a list before the login, so this is known, not asked.
 func userKeys(peer, role string, tool *rig.Tool) []string {
-	var out []string
-	kinds := tool.UserKeys
+	kinds, not := tool.UserKeys, tool.NotUser
 	if role == "server" {
-		kinds = rig.DaemonByName(peer).UserKeys
+		d := rig.DaemonByName(peer)
+		kinds, not = d.UserKeys, d.NotUser
 	}
+	var out []string
 	for _, k := range kinds {
-		algs := rig.HostKeyAlgorithms(k)
-		out = append(out, algs...)
+		for _, a := range rig.HostKeyAlgorithms(k) {
+			if !slices.Contains(not, a) {
+				out = append(out, a)
+			}
+		}
 	}
 	return out
 }

@@ -104,6 +104,7 @@ def serve(conn, keys, allowed):
 
 
 def server(args):
+    paramiko.Transport.load_server_moduli()
     keys = [load_key(k) for k in args.hostkey]
     allowed = set()
     with open(args.authorized) as f:

@@ -23,6 +23,8 @@ type Tool struct {
 	command func(w *World, file string, r *Request) ([]string, error)
 	// UserKeys are the names in KeyTypes that it can log in with.
 	UserKeys []string
+	// NotUser are signature algorithms of those that it does not sign with.
+	NotUser []string
 	// Chooses says what a Request may fix about the algorithms.
 	Chooses Choices
 }
@@ -72,7 +74,7 @@ func Tools() []*Tool {
 		{Name: "xcrypto", Program: source("test/bench/xc"), Version: moduleVersion("golang.org/x/crypto"), UserKeys: allHostKeys,
 			Chooses: Choices{Kex: true, Cipher: true, MAC: true, HostKey: true, Rekey: true}, command: xclient},
 		{Name: "dropbear", Program: installed("dbclient"), Version: flagV("-V"), UserKeys: []string{"ed25519", "ecdsa256", "rsa3072"},
-			Chooses: Choices{Cipher: true, MAC: true}, command: dbclient},
+			NotUser: []string{"rsa-sha2-512"}, Chooses: Choices{Cipher: true, MAC: true}, command: dbclient},
 		{Name: "putty", Program: installed("plink"), Version: flagV("-V"), UserKeys: allHostKeys, command: plink},
 		{Name: "paramiko", Program: pythonWith("paramiko"), Version: dpkgVersion("python3-paramiko"), UserKeys: allHostKeys,
 			Chooses: Choices{Kex: true, Cipher: true, MAC: true, HostKey: true, Rekey: true}, command: pythonClient("paramiko_peer.py")},

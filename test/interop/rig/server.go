@@ -29,6 +29,9 @@ type Daemon struct {
 	// HostKeys and UserKeys are the names in KeyTypes that it can hold, and
 	// that it lets in.
 	HostKeys, UserKeys []string
+	// NotUser are signature algorithms of those user keys that it does not
+	// let in with.
+	NotUser []string
 }
 
 // ServerOptions is what a test may want of a server.
@@ -79,9 +82,11 @@ func Daemons() []*Daemon {
 				}
 				return argv, nil
 			}},
-		{Name: "dropbear", Program: installed("dropbear"), Version: flagV("-V"), HostKeys: []string{"ed25519", "ecdsa256", "rsa3072"}, UserKeys: allHostKeys, command: dropbear},
+		{Name: "dropbear", Program: installed("dropbear"), Version: flagV("-V"), HostKeys: []string{"ed25519", "ecdsa256", "rsa3072"}, UserKeys: allHostKeys,
+			NotUser: []string{"rsa-sha2-512"}, command: dropbear},
 		{Name: "tinysshd", Program: installed("tinysshd"), Version: dpkgVersion("tinysshd"), HostKeys: []string{"ed25519"}, UserKeys: []string{"ed25519"}, inetd: true, command: tinysshd},
-		{Name: "paramiko", Program: pythonWith("paramiko"), Version: dpkgVersion("python3-paramiko"), HostKeys: allHostKeys, UserKeys: allHostKeys, command: pythonServer("paramiko_peer.py")},
+		{Name: "paramiko", Program: pythonWith("paramiko"), Version: dpkgVersion("python3-paramiko"), HostKeys: allHostKeys, UserKeys: allHostKeys,
+			NotUser: []string{"rsa-sha2-512", "rsa-sha2-256"}, command: pythonServer("paramiko_peer.py")},
 		{Name: "asyncssh", Program: pythonWith("asyncssh"), Version: dpkgVersion("python3-asyncssh"), HostKeys: allHostKeys, UserKeys: allHostKeys, command: pythonServer("asyncssh_peer.py")},
 	}
 }
