@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -117,6 +118,43 @@ func TestDHValues(t *testing.T) {
 			check("client", cres != nil, err)
 		}
 	})
+}
+
+// A bad value costs the server nothing: no key is made for it, and a giant one
+// is not even made a number (KEX-3, KEX-5).
+func TestBadValuesAreCheap(t *testing.T) {
+	m := MethodByName("diffie-hellman-group14-sha256")
+	giant := bytes.Repeat([]byte{1}, 200<<10)
+	p, _ := m.group.params()
+	top := new(big.Int).Sub(p, big.NewInt(1)).Bytes()
+	for _, v := range [][]byte{{1}, {2}, top, giant} {
+		s := newServer(t, m, &Options{Rand: bytes.NewReader(nil)}) // a key would fail
+		_, _, err := s.Next(wire.AppendMpint([]byte{30}, v), testTranscript, testHostKey)
+		wantError(t, "bad value", err, ErrValue, wire.ReasonKeyExchangeFailed)
+	}
+	client, _, _ := started(t, m)
+	server := wire.AppendMpint([]byte{30}, giant)
+	reply := wire.AppendMpint(wire.AppendString([]byte{31}, testHostKey), giant)
+	reply = wire.AppendString(reply, testSignature)
+	group := wire.AppendMpint(wire.AppendMpint([]byte{31}, giant), giant)
+	asking := newClient(t, MethodByName("diffie-hellman-group-exchange-sha256"), nil)
+	asking.Start()
+	fresh := newServer(t, m, nil)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, _, err1 := fresh.Next(server, testTranscript, testHostKey)
+	_, _, err2 := client.Next(reply, testTranscript)
+	_, _, err3 := asking.Next(group, testTranscript)
+	runtime.ReadMemStats(&after)
+	if err1 == nil || err2 == nil || err3 == nil {
+		t.Error("a giant was taken")
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > uint64(len(giant))/2 {
+		t.Errorf("%d bytes were allocated for numbers of %d", n, len(giant))
+	}
+	if inGroup(new(big.Int).SetBytes(top), p) {
+		t.Error("p-1 is in the group")
+	}
 }
 
 // Exponents are drawn anew, of their full length, and wiped.

@@ -120,7 +120,7 @@ func invertTriple(out *rq, a *small) bool {
 			swap := -delta >> 63 & (-int64(g0) >> 63)
 			delta ^= swap & (delta ^ -delta)
 			delta++
-			bad |= (slack - delta) | (slack + delta)
+			bad |= slack - delta // below -slack it comes only from above slack
 			c := uint64(Q - g0*inverse(f0)%Q)
 
 			combine(F, G[:hf], c, uint64(swap))

@@ -154,6 +154,24 @@ func TestImplicitRejection(t *testing.T) {
 	}
 }
 
+// What does not decrypt to the weight w is replaced before it is encrypted.
+func TestDecryptReplaces(t *testing.T) {
+	r := seeded(15)
+	k, _ := GenerateKey(r)
+	var want small
+	for i := range W {
+		want[i] = 1
+	}
+	var c [roundedSize]byte
+	for range 10 {
+		io.ReadFull(r, c[:])
+		var got small
+		if k.decrypt(&got, c[:]); got != want {
+			t.Fatal("noise decrypted to something else")
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	r := seeded(2)
 	k, _ := GenerateKey(r)
