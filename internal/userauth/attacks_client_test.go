@@ -52,7 +52,7 @@ func TestAUT03SuccessThatNobodyAskedFor(t *testing.T) {
 	p.WritePacket(failureMsg(false, "password"))
 	p.WritePacket(success)
 	p.Flush()
-	<-p.done
+	p.wait()
 	if p.cresult != nil || p.err == nil {
 		t.Error("success without a request")
 	}
@@ -91,7 +91,7 @@ func TestAUT03Trivial(t *testing.T) {
 				}
 				p.send(m)
 			}
-			<-p.done
+			p.wait()
 			want := c.trivial && refuse
 			if (p.err != nil) != want || want && !errors.Is(p.err, ErrTrivial) {
 				t.Errorf("%s: refusing %v gives %v", c.name, refuse, p.err)
@@ -147,7 +147,7 @@ func TestServiceAccept(t *testing.T) {
 		p.expect(wire.MsgUserauthRequest)
 		if c.ok {
 			p.send([]byte{wire.MsgUserauthSuccess})
-			<-p.done
+			p.wait()
 			if p.err != nil {
 				t.Errorf("%q: %v", c.accept, p.err)
 			}
@@ -186,7 +186,7 @@ func TestAUT28KeyThatWasNotOffered(t *testing.T) {
 			if !c.sign {
 				p.expectNext(t) // none, because nothing is known of the server
 				p.send(failureMsg(false, "publickey"))
-				<-p.done
+				p.wait()
 				var d *DeniedError
 				if n != 0 || !errors.As(p.err, &d) {
 					t.Errorf("signed %d times, %v", n, p.err)
@@ -210,7 +210,7 @@ func TestAUT28KeyThatWasNotOffered(t *testing.T) {
 				t.Errorf("signed with %v, %v", sig, err)
 			}
 			p.send([]byte{wire.MsgUserauthSuccess})
-			<-p.done
+			p.wait()
 			if n != 1 || p.err != nil {
 				t.Errorf("signed %d times, %v", n, p.err)
 			}
@@ -258,7 +258,7 @@ func TestCLI07Banners(t *testing.T) {
 			continue
 		}
 		p.send([]byte{wire.MsgUserauthSuccess})
-		<-p.done
+		p.wait()
 		if p.err != nil || got != c.bytes {
 			t.Errorf("%d banners of %d bytes: %d taken, %v", c.n, c.size, got, p.err)
 		}
@@ -298,7 +298,7 @@ func TestCLI07EndlessRounds(t *testing.T) {
 			}
 			p.expect(next)
 			p.send([]byte{wire.MsgUserauthSuccess})
-			<-p.done
+			p.wait()
 			if p.err != nil {
 				t.Error(p.err)
 			}
@@ -340,7 +340,7 @@ func TestCLI07EndlessRounds(t *testing.T) {
 			p.expectEnd(wire.ReasonProtocolError)
 		} else {
 			p.send([]byte{wire.MsgUserauthSuccess})
-			<-p.done
+			p.wait()
 			if p.err != nil || p.other.unknown != n {
 				t.Error(p.err, p.other.unknown)
 			}
@@ -422,7 +422,7 @@ func TestNoneFirst(t *testing.T) {
 			t.Errorf("%s: asked the user", c.name)
 		}
 		p.send(failureMsg(false, "gssapi-with-mic"))
-		<-p.done
+		p.wait()
 		var d *DeniedError
 		if !errors.As(p.err, &d) || strings.Join(d.Methods, ",") != "gssapi-with-mic" || asked {
 			t.Errorf("%s: %v, asked %v", c.name, p.err, asked)
@@ -620,5 +620,44 @@ func TestTraceTexts(t *testing.T) {
 	}
 	if u := (User{"ann", "x"}); u.String() != "ann:x" || (User{Name: "ann"}).String() != "ann" {
 		t.Error(u)
+	}
+}
+
+// A key that gave a partial success is not offered again, nor its certificate;
+// the others are.
+func TestUsedKeysAreNotOffered(t *testing.T) {
+	one, two := edSigner("one"), edSigner("two")
+	cert := certSigner(t, "two", pubkey.UserCert, pubkey.Permissions{})
+	p := hostileServer(t, clientConfig(&PublicKeys{Keys: []*Key{key(one), key(two), key(cert)}})).acceptService()
+	offered := func() string {
+		var m wire.UserauthRequest
+		var b publicKeyRequest
+		if err := m.Decode(p.expect(wire.MsgUserauthRequest)); err != nil || b.decode(m.Rest) != nil {
+			t.Fatal(err)
+		}
+		for name, s := range map[string]pubkey.Signer{"one": one, "two": two, "cert": cert} {
+			if string(b.key) == string(s.PublicKey().Marshal()) {
+				return name
+			}
+		}
+		return "?"
+	}
+	var got []string
+	got = append(got, offered())
+	p.send(failureMsg(false, "publickey"))
+	got = append(got, offered())
+	ok := pkOK{"ssh-ed25519", two.PublicKey().Marshal()}
+	p.send(ok.append(nil))
+	got = append(got, offered())
+	p.send(failureMsg(true, "publickey"))
+	got = append(got, offered())
+	p.send(failureMsg(false, "publickey"))
+	p.wait()
+	if strings.Join(got, " ") != "one two two one" {
+		t.Error(got)
+	}
+	var d *DeniedError
+	if !errors.As(p.err, &d) || strings.Join(d.Partial, ",") != "publickey" {
+		t.Error(p.err)
 	}
 }

@@ -74,7 +74,7 @@ func TestAUT01UnknownMessagesAreAnswered(t *testing.T) {
 	p.send([]byte{79})
 	p.send(request("ann", "password", passwordBody("secret")))
 	p.expect(wire.MsgUserauthSuccess)
-	<-p.done
+	p.wait()
 	if p.other.unknown != 2 {
 		t.Errorf("%d answered with UNIMPLEMENTED", p.other.unknown)
 	}
@@ -282,7 +282,7 @@ func TestAUT05PermissionsOfTheVerifiedKey(t *testing.T) {
 		p.expectFailure("publickey", false)
 		p.send(signed(t, two, "ann", "", false))
 		p.expect(wire.MsgUserauthSuccess)
-		<-p.done
+		p.wait()
 		if got := p.result.Permissions.Extensions["role"]; got != "guest" || !pubkey.Equal(p.result.PublicKey, two.PublicKey()) {
 			t.Errorf("logged in as %q", got)
 		}
@@ -354,7 +354,7 @@ func TestAUT06RestrictionsAddUp(t *testing.T) {
 			if !c.ok {
 				return
 			}
-			<-p.done
+			p.wait()
 			got, has := p.result.Permissions.CriticalOptions["force-command"]
 			_, pty := p.result.Permissions.Extensions["permit-pty"]
 			if has != c.hasCommand || got != c.command || pty != c.isPty {
@@ -377,9 +377,10 @@ func TestAUT06CertificateOptionsStay(t *testing.T) {
 		p := hostileClient(t, s).service()
 		p.send(signed(t, cert, "ann", "", false))
 		p.expect(wire.MsgUserauthSuccess)
-		<-p.done
+		p.wait()
 		_, pty := p.result.Permissions.Extensions["permit-pty"]
-		if p.result.Permissions.CriticalOptions["force-command"] != "x" || pty != c.pty {
+		user := p.result.Permissions.Extensions["user"]
+		if p.result.Permissions.CriticalOptions["force-command"] != "x" || pty != c.pty || (user == "5") == c.pty {
 			t.Errorf("%+v", p.result.Permissions)
 		}
 	}
@@ -666,7 +667,7 @@ func TestAUT10SuccessDoesNotWait(t *testing.T) {
 	p.expect(wire.MsgUserauthPKOK)
 	p.send(signed(t, edSigner("one"), "ann", "", false))
 	p.expect(wire.MsgUserauthSuccess)
-	<-p.done
+	p.wait()
 	if len(clk.slept) != 0 {
 		t.Errorf("slept %v", clk.slept)
 	}
@@ -1078,6 +1079,12 @@ func TestSignatureAlgorithms(t *testing.T) {
 					return pubkey.VerifyAlgorithm(a.Key, data, parsed, a.Algorithm)
 				}
 			}
+			if monitor && c.declared != c.format {
+				s.KeyVerify = func(context.Context, *KeyAttempt, []byte, []byte) error {
+					t.Error("a signature of another format reached the verifier")
+					return nil
+				}
+			}
 			p := hostileClient(t, s).service()
 			p.send(make(c.declared, c.format))
 			if c.ok {
@@ -1195,11 +1202,16 @@ func TestAUT25MissingCallbacks(t *testing.T) {
 		s, _ := openServer()
 		s.None = func(context.Context, *Attempt) (*Permissions, error) { return nil, nil }
 		s.Methods = func(string) [][]string { return [][]string{{"publickey", "password"}} }
+		called := 0
+		s.Password = func(context.Context, *Attempt, []byte) (*Permissions, error) { called++; return nil, nil }
 		p := hostileClient(t, s).service()
 		p.send(request("ann", "none", nil))
 		p.expectFailure("publickey", false)
 		p.send(request("ann", "password", passwordBody("secret")))
 		p.expectFailure("publickey", false)
+		if called != 0 {
+			t.Error("a password was checked before its turn")
+		}
 		p.send(signed(t, edSigner("one"), "ann", "", false))
 		p.expectFailure("password", true)
 		p.send(request("ann", "none", nil))
@@ -1295,7 +1307,7 @@ func TestLogLines(t *testing.T) {
 		}
 	}
 	p.expect(wire.MsgUserauthSuccess)
-	<-p.done
+	p.wait()
 	want := []string{
 		"Failed none",
 		"Failed publickey ssh-ed25519, found at F:1",
@@ -1323,7 +1335,7 @@ func TestFatalErrors(t *testing.T) {
 		if m, err := p.ReadPacket(); err == nil {
 			t.Errorf("answered %v", m)
 		}
-		<-p.done
+		p.wait()
 		if !errors.Is(p.err, want) {
 			t.Error(p.err)
 		}
@@ -1426,6 +1438,36 @@ func TestHostbasedVerify(t *testing.T) {
 		_, _, _, err := login(t, s, clientConfig(&Hostbased{Keys: []pubkey.Signer{edSigner("host")}, ClientHost: "h.", ClientUser: "u"}))
 		if (err == nil) != (want == nil) || want == nil && info != `client user "u", client host "h", shosts` {
 			t.Error(err, info)
+		}
+	}
+}
+
+// AuthenticationMethods publickey,publickey wants two keys; a certificate and
+// its key are one. The refusal is a failure like others.
+func TestKeysCountOnce(t *testing.T) {
+	one, two := edSigner("one"), edSigner("two")
+	cert := certSigner(t, "one", pubkey.UserCert, pubkey.Permissions{})
+	for _, c := range []struct {
+		first, second pubkey.Signer
+		ok            bool
+	}{{one, two, true}, {one, one, false}, {one, cert, false}, {cert, one, false}, {cert, cert, false}, {cert, two, true}} {
+		s, _ := serverConfig()
+		s.KeyAllowed = func(context.Context, *KeyAttempt) (*Permissions, error) { return nil, nil }
+		s.Methods = func(string) [][]string { return [][]string{{"publickey", "publickey"}} }
+		p := hostileClient(t, s).service()
+		p.send(signed(t, c.first, "ann", "", false))
+		p.expectFailure("publickey", true)
+		p.send(request("ann", "publickey", queryBody(c.second)))
+		if c.ok {
+			p.expect(wire.MsgUserauthPKOK)
+		} else {
+			p.expectFailure("publickey", false)
+		}
+		p.send(signed(t, c.second, "ann", "", false))
+		if c.ok {
+			p.expect(wire.MsgUserauthSuccess)
+		} else {
+			p.expectFailure("publickey", false)
 		}
 	}
 }

@@ -380,7 +380,7 @@ func TestBannerAndExtInfo(t *testing.T) {
 		t.Fatal(b)
 	}
 	p.expect(wire.MsgUserauthSuccess)
-	<-p.done
+	p.wait()
 	if p.err != nil || p.result.User != "ann" || p.result.Style != "style" {
 		t.Fatalf("%+v, %v", p.result, p.err)
 	}
@@ -413,7 +413,7 @@ func TestForUser(t *testing.T) {
 	p.expectFailure("publickey", false)
 	p.send(signed(t, edSigner("one"), "key", "", true))
 	p.expect(wire.MsgUserauthSuccess)
-	<-p.done
+	p.wait()
 	if calls != 1 {
 		t.Errorf("asked %d times", calls)
 	}

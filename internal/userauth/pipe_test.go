@@ -264,12 +264,19 @@ func (p *peer) acceptService() *peer {
 	return p
 }
 
+// wait waits for the other side, which may hear that nothing more comes: a
+// test that fails shall not hang.
+func (p *peer) wait() {
+	p.Close()
+	<-p.done
+}
+
 // expect reads one message of number n.
 func (p *peer) expect(n byte) []byte {
 	p.t.Helper()
 	m, err := p.ReadPacket()
 	if err != nil {
-		<-p.done
+		p.wait()
 		p.t.Fatalf("got %v (other side: %v), want %s", err, p.err, wire.MessageName(n))
 	}
 	if m[0] != n {
@@ -293,6 +300,7 @@ func (p *peer) expectFailure(methods string, partial bool) {
 // expectEnd waits until the other side gave up with a reason code.
 func (p *peer) expectEnd(reason wire.Reason) {
 	p.t.Helper()
+	p.Close()
 	for {
 		m, err := p.ReadPacket()
 		if err != nil {
@@ -302,7 +310,7 @@ func (p *peer) expectEnd(reason wire.Reason) {
 			p.t.Fatal("success")
 		}
 	}
-	<-p.done
+	p.wait()
 	var d *wire.DisconnectError
 	if !errors.As(p.err, &d) || d.Reason != reason {
 		p.t.Fatalf("ended with %v, want code %d", p.err, reason)
