@@ -59,13 +59,12 @@ func (m *Method) DeriveKey(secret *Secret, letter byte, sessionID []byte, n int)
 	size := m.Hash.Size()
 	out := make([]byte, 0, (n+size-1)/size*size)
 	h := m.Hash.New()
-	first := [1]byte{letter}
 	for len(out) < n {
 		h.Reset()
 		h.Write(secret.K)
 		h.Write(secret.H)
 		if len(out) == 0 {
-			h.Write(first[:])
+			h.Write(append(out, letter))
 			h.Write(sessionID)
 		} else {
 			h.Write(out)
