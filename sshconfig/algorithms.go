@@ -89,14 +89,14 @@ func appendNew(names []string, name string) []string {
 }
 
 // nearest finds the word among n that is closest to what was typed, or "" if
-// none is close: more than a third of it would have to change.
+// none is close: more than a quarter of it would have to change.
 func nearest(typed string, n int, word func(int) string) string {
 	const longest = 64
 	if len(typed) == 0 || len(typed) > longest {
 		return ""
 	}
 	typed = toLower(typed)
-	best, limit := "", len(typed)/3+1
+	best, limit := "", len(typed)/4+1
 	for i := 0; i < n; i++ {
 		w := word(i)
 		if len(w) > longest || len(w)-len(typed) >= limit || len(typed)-len(w) >= limit {

@@ -135,13 +135,13 @@ var clientRows = [...]row[Client]{
 	{"User", Text[Client]{get: func(o *Client) *string { return &o.User }}, 0, "login name on the other side"},
 	{"Hostname", Text[Client]{get: func(o *Client) *string { return &o.Hostname }}, 0, "real name or address of the host; %h is the name typed"},
 	{"Port", portKind{}, 0, "port to connect to"},
-	{"AddressFamily", Enum[Client, AddressFamily]{FamilyAny, addressFamilies[:], func(o *Client) *AddressFamily { return &o.AddressFamily }}, 0, "address family to connect with"},
+	{"AddressFamily", Enum[Client, AddressFamily]{FamilyAny, addressFamilies, func(o *Client) *AddressFamily { return &o.AddressFamily }}, 0, "address family to connect with"},
 	{"BatchMode", Flag[Client]{false, func(o *Client) *bool { return &o.BatchMode }}, 0, "never ask the user anything"},
 	{"CanonicalizeFallbackLocal", Flag[Client]{true, func(o *Client) *bool { return &o.CanonicalizeFallbackLocal }}, 0, "names that were not found in CanonicalDomains go to the system resolver"},
-	{"CanonicalizeHostname", Enum[Client, Canonicalize]{CanonicalizeNo, canonicalizes[:], func(o *Client) *Canonicalize { return &o.CanonicalizeHostname }}, 0, "rewrite the host to its full name and read the configuration again"},
+	{"CanonicalizeHostname", Enum[Client, Canonicalize]{CanonicalizeNo, canonicalizes, func(o *Client) *Canonicalize { return &o.CanonicalizeHostname }}, 0, "rewrite the host to its full name and read the configuration again"},
 	{"CheckHostIP", Flag[Client]{false, func(o *Client) *bool { return &o.CheckHostIP }}, 0, "also look the address up in known_hosts"},
-	{"Compression", Enum[Client, bool]{false, plainFlags[:], func(o *Client) *bool { return &o.Compression }}, 0, "compress"},
-	{"ControlMaster", Enum[Client, ControlMaster]{MasterNo, controlMasters[:], func(o *Client) *ControlMaster { return &o.ControlMaster }}, 0, "share one connection between several sessions"},
+	{"Compression", Enum[Client, bool]{false, plainFlags, func(o *Client) *bool { return &o.Compression }}, 0, "compress"},
+	{"ControlMaster", Enum[Client, ControlMaster]{MasterNo, controlMasters, func(o *Client) *ControlMaster { return &o.ControlMaster }}, 0, "share one connection between several sessions"},
 	{"EnableSSHKeysign", Flag[Client]{false, func(o *Client) *bool { return &o.EnableSSHKeysign }}, 0, "allow the helper of host-based authentication; counts in the system file only"},
 	{"ClearAllForwardings", Flag[Client]{false, func(o *Client) *bool { return &o.ClearAllForwardings }}, 0, "drop all configured forwards"},
 	{"ExitOnForwardFailure", Flag[Client]{false, func(o *Client) *bool { return &o.ExitOnForwardFailure }}, 0, "end when a forward cannot be set up"},
@@ -159,20 +159,20 @@ var clientRows = [...]row[Client]{
 	{"PasswordAuthentication", Flag[Client]{true, func(o *Client) *bool { return &o.PasswordAuthentication }}, 0, "password authentication"},
 	{"PermitLocalCommand", Flag[Client]{false, func(o *Client) *bool { return &o.PermitLocalCommand }}, 0, "allow LocalCommand and the escape ~C !"},
 	{"ProxyUseFdpass", Flag[Client]{false, func(o *Client) *bool { return &o.ProxyUseFdpass }}, 0, "ProxyCommand hands over a connected socket"},
-	{"PubkeyAuthentication", Enum[Client, PubkeyAuthentication]{PubkeyYes, pubkeyAuthentications[:], func(o *Client) *PubkeyAuthentication { return &o.PubkeyAuthentication }}, 0, "public key authentication"},
-	{"RequestTTY", Enum[Client, RequestTTY]{TTYAuto, requestTTYs[:], func(o *Client) *RequestTTY { return &o.RequestTTY }}, 0, "ask for a terminal"},
-	{"SessionType", Enum[Client, SessionType]{SessionDefault, sessionTypes[:], func(o *Client) *SessionType { return &o.SessionType }}, 0, "run a shell or command, nothing, or a subsystem"},
+	{"PubkeyAuthentication", Enum[Client, PubkeyAuthentication]{PubkeyYes, pubkeyAuthentications, func(o *Client) *PubkeyAuthentication { return &o.PubkeyAuthentication }}, 0, "public key authentication"},
+	{"RequestTTY", Enum[Client, RequestTTY]{TTYAuto, requestTTYs, func(o *Client) *RequestTTY { return &o.RequestTTY }}, 0, "ask for a terminal"},
+	{"SessionType", Enum[Client, SessionType]{SessionDefault, sessionTypes, func(o *Client) *SessionType { return &o.SessionType }}, 0, "run a shell or command, nothing, or a subsystem"},
 	{"StdinNull", Flag[Client]{false, func(o *Client) *bool { return &o.StdinNull }}, 0, "read nothing from standard input"},
 	{"ForkAfterAuthentication", Flag[Client]{false, func(o *Client) *bool { return &o.ForkAfterAuthentication }}, 0, "go to the background before the command runs"},
 	{"StreamLocalBindUnlink", Flag[Client]{false, func(o *Client) *bool { return &o.StreamLocalBindUnlink }}, 0, "remove an old socket before listening"},
-	{"StrictHostKeyChecking", Enum[Client, StrictHostKeyChecking]{StrictAsk, stricts[:], func(o *Client) *StrictHostKeyChecking { return &o.StrictHostKeyChecking }}, 0, "what to do with unknown and changed host keys"},
+	{"StrictHostKeyChecking", Enum[Client, StrictHostKeyChecking]{StrictAsk, stricts, func(o *Client) *StrictHostKeyChecking { return &o.StrictHostKeyChecking }}, 0, "what to do with unknown and changed host keys"},
 	{"TCPKeepAlive", Flag[Client]{true, func(o *Client) *bool { return &o.TCPKeepAlive }}, 0, "TCP keepalive probes"},
-	{"Tunnel", Enum[Client, Tunnel]{TunnelNo, clientTunnels[:], func(o *Client) *Tunnel { return &o.Tunnel }}, 0, "forward a tun device"},
-	{"VerifyHostKeyDNS", Enum[Client, Ask]{AskNo, asks[:], func(o *Client) *Ask { return &o.VerifyHostKeyDNS }}, 0, "check host keys against SSHFP records"},
+	{"Tunnel", Enum[Client, Tunnel]{TunnelNo, clientTunnels, func(o *Client) *Tunnel { return &o.Tunnel }}, 0, "forward a tun device"},
+	{"VerifyHostKeyDNS", Enum[Client, Ask]{AskNo, asks, func(o *Client) *Ask { return &o.VerifyHostKeyDNS }}, 0, "check host keys against SSHFP records"},
 	{"VisualHostKey", Flag[Client]{false, func(o *Client) *bool { return &o.VisualHostKey }}, 0, "show host keys as pictures"},
-	{"UpdateHostKeys", updateKind{Enum[Client, Ask]{AskYes, asks[:], func(o *Client) *Ask { return &o.UpdateHostKeys }}}, 0, "learn the other keys of a host after login"},
+	{"UpdateHostKeys", updateKind{Enum[Client, Ask]{AskYes, asks, func(o *Client) *Ask { return &o.UpdateHostKeys }}}, 0, "learn the other keys of a host after login"},
 	{"EnableEscapeCommandline", Flag[Client]{false, func(o *Client) *bool { return &o.EnableEscapeCommandline }}, 0, "the escape ~C"},
-	{"WarnWeakCrypto", Enum[Client, WarnWeakCrypto]{WarnYes, warnWeakCryptos[:], func(o *Client) *WarnWeakCrypto { return &o.WarnWeakCrypto }}, 0, "warn when the key exchange is not post-quantum"},
+	{"WarnWeakCrypto", Enum[Client, WarnWeakCrypto]{WarnYes, warnWeakCryptos, func(o *Client) *WarnWeakCrypto { return &o.WarnWeakCrypto }}, 0, "warn when the key exchange is not post-quantum"},
 
 	{"CanonicalizeMaxDots", Number[Client]{1, func(o *Client) *int { return &o.CanonicalizeMaxDots }}, 0, "names with more dots are not canonicalised"},
 	{"ConnectionAttempts", Number[Client]{1, func(o *Client) *int { return &o.ConnectionAttempts }}, 0, "tries to connect, one a second"},
@@ -215,8 +215,8 @@ var clientRows = [...]row[Client]{
 	{"IdentityFile", fileKind{"identity", func(o *Client) *[]string { return &o.IdentityFile }}, appends, "private key file"},
 	{"CanonicalDomains", Words[Client]{empty: "none", max: maxCanonicalDomains, none: true, check: checkDomain, get: func(o *Client) *[]string { return &o.CanonicalDomains }}, firstInSet, "domains to look host names up in"},
 	{"CertificateFile", fileKind{"certificate", func(o *Client) *[]string { return &o.CertificateFile }}, appends, "certificate file of the user"},
-	{"GlobalKnownHostsFile", Words[Client]{def: globalKnownHosts[:], max: maxKnownHostsFiles, none: true, check: notEmpty, get: func(o *Client) *[]string { return &o.GlobalKnownHostsFile }}, firstInSet, "known_hosts files of the system"},
-	{"UserKnownHostsFile", Words[Client]{def: userKnownHosts[:], max: maxKnownHostsFiles, none: true, check: notEmpty, get: func(o *Client) *[]string { return &o.UserKnownHostsFile }}, firstInSet, "known_hosts files of the user"},
+	{"GlobalKnownHostsFile", Words[Client]{def: globalKnownHosts, max: maxKnownHostsFiles, none: true, check: notEmpty, get: func(o *Client) *[]string { return &o.GlobalKnownHostsFile }}, firstInSet, "known_hosts files of the system"},
+	{"UserKnownHostsFile", Words[Client]{def: userKnownHosts, max: maxKnownHostsFiles, none: true, check: notEmpty, get: func(o *Client) *[]string { return &o.UserKnownHostsFile }}, firstInSet, "known_hosts files of the user"},
 	{"RevokedHostKeys", Words[Client]{empty: "none", max: maxKnownHostsFiles, none: true, check: notEmpty, get: func(o *Client) *[]string { return &o.RevokedHostKeys }}, firstInSet, "files of host keys that are refused"},
 	{"SendEnv", sendEnvKind{}, appends, "patterns of variables to send"},
 	{"SetEnv", setEnvKind[Client]{func(o *Client) *[]string { return &o.SetEnv }}, firstInSet, "variables to set on the other side"},
@@ -247,9 +247,9 @@ const (
 	maxPermittedCNAMEs  = 32
 )
 
-var globalKnownHosts = [...]string{"/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"}
-var userKnownHosts = [...]string{"~/.ssh/known_hosts", "~/.ssh/known_hosts2"}
-var defaultIdentities = [...]string{"~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk", "~/.ssh/id_mldsa44_ed25519"}
+var globalKnownHosts = []string{"/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"}
+var userKnownHosts = []string{"~/.ssh/known_hosts", "~/.ssh/known_hosts2"}
+var defaultIdentities = []string{"~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk", "~/.ssh/id_mldsa44_ed25519"}
 
 // clientOld are names that only live on.
 var clientOld = [...]oldName{

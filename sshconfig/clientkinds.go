@@ -190,17 +190,20 @@ func (forwardAgentKind) parse(l *line, o *Client, store bool) *problem {
 	if p != nil {
 		return p
 	}
-	v := ForwardAgent{}
-	if on, ok := parseFlag(w, false); ok {
-		v.On = on
-	} else {
+	on, isFlag := parseFlag(w, false)
+	if !isFlag {
 		if p := checkAgentPath(l, w); p != nil {
 			return p
 		}
-		v = ForwardAgent{true, w}
+		on = true
+		// As in OpenSSH the path is a value of its own: the first one counts,
+		// even after a line that said yes.
+		if l.active && o.ForwardAgent.Path == "" {
+			o.ForwardAgent.Path = w
+		}
 	}
 	if store {
-		o.ForwardAgent = v
+		o.ForwardAgent.On = on
 	}
 	return nil
 }
@@ -410,7 +413,7 @@ func (k fileKind) parse(l *line, o *Client, store bool) *problem {
 
 func (k fileKind) preset(o *Client, _ *environment) {
 	if k.what == "identity" {
-		*k.get(o) = append([]string(nil), defaultIdentities[:]...)
+		*k.get(o) = append([]string(nil), defaultIdentities...)
 	}
 }
 
@@ -422,7 +425,7 @@ func (k fileKind) print(w *printer, name string, o *Client) {
 
 func (k fileKind) describe() (string, string) {
 	if k.what == "identity" {
-		return "a path, none", strings.Join(defaultIdentities[:], " ")
+		return "a path, none", strings.Join(defaultIdentities, " ")
 	}
 	return "a path", "none"
 }
@@ -820,6 +823,12 @@ func ParseEscapeChar(s string) (EscapeChar, bool) {
 		return EscapeChar(s[0]), true
 	case len(s) == 2 && s[0] == '^' && s[1] >= 64 && s[1] < 128:
 		return EscapeChar(s[1] & 31), true
+	case len(s) > 2 && s[0] == '\\': // as -G shows it
+		for e := EscapeChar(0); e < 256; e++ {
+			if e.String() == s {
+				return e, true
+			}
+		}
 	}
 	return 0, false
 }

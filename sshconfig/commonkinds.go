@@ -16,7 +16,7 @@ const QoSNone QoS = -1
 // IPQoS is the value of that keyword.
 type IPQoS struct{ Interactive, Bulk QoS }
 
-var qosNames = [...]choice[QoS]{
+var qosNames = []choice[QoS]{
 	{"af11", 0x28}, {"af12", 0x30}, {"af13", 0x38},
 	{"af21", 0x48}, {"af22", 0x50}, {"af23", 0x58},
 	{"af31", 0x68}, {"af32", 0x70}, {"af33", 0x78},
@@ -282,6 +282,6 @@ func (k fingerprintKind[T]) parse(l *line, o *T, store bool) *problem {
 
 func (k fingerprintKind[T]) preset(o *T, _ *environment) { *k.get(o) = SHA256 }
 func (k fingerprintKind[T]) print(w *printer, name string, o *T) {
-	w.line(name, wordOf(fingerprintHashes[:], *k.get(o)))
+	w.line(name, wordOf(fingerprintHashes, *k.get(o)))
 }
 func (k fingerprintKind[T]) describe() (string, string) { return "md5, sha256", "sha256" }

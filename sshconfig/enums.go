@@ -13,7 +13,7 @@ const (
 	FamilyInet6
 )
 
-var addressFamilies = [...]choice[AddressFamily]{{"inet", FamilyInet}, {"inet6", FamilyInet6}, {"any", FamilyAny}}
+var addressFamilies = []choice[AddressFamily]{{"inet", FamilyInet}, {"inet6", FamilyInet6}, {"any", FamilyAny}}
 
 // Canonicalize is the value of CanonicalizeHostname.
 type Canonicalize uint8
@@ -25,7 +25,7 @@ const (
 	CanonicalizeAlways
 )
 
-var canonicalizes = [...]choice[Canonicalize]{{"true", CanonicalizeYes}, {"false", CanonicalizeNo}, {"yes", CanonicalizeYes}, {"no", CanonicalizeNo}, {"always", CanonicalizeAlways}}
+var canonicalizes = []choice[Canonicalize]{{"true", CanonicalizeYes}, {"false", CanonicalizeNo}, {"yes", CanonicalizeYes}, {"no", CanonicalizeNo}, {"always", CanonicalizeAlways}}
 
 // ControlMaster is the value of that keyword.
 type ControlMaster uint8
@@ -39,10 +39,10 @@ const (
 	MasterAutoAsk
 )
 
-var controlMasters = [...]choice[ControlMaster]{{"true", MasterYes}, {"yes", MasterYes}, {"false", MasterNo}, {"no", MasterNo}, {"auto", MasterAuto}, {"ask", MasterAsk}, {"autoask", MasterAutoAsk}}
+var controlMasters = []choice[ControlMaster]{{"true", MasterYes}, {"yes", MasterYes}, {"false", MasterNo}, {"no", MasterNo}, {"auto", MasterAuto}, {"ask", MasterAsk}, {"autoask", MasterAutoAsk}}
 
 // plainFlags are yes and no, and nothing else.
-var plainFlags = [...]choice[bool]{{"yes", true}, {"no", false}}
+var plainFlags = []choice[bool]{{"yes", true}, {"no", false}}
 
 // FingerprintHash is the hash of displayed fingerprints.
 type FingerprintHash uint8
@@ -56,7 +56,7 @@ const (
 	SHA512
 )
 
-var fingerprintHashes = [...]choice[FingerprintHash]{{"MD5", MD5}, {"SHA1", SHA1}, {"SHA256", SHA256}, {"SHA384", SHA384}, {"SHA512", SHA512}}
+var fingerprintHashes = []choice[FingerprintHash]{{"MD5", MD5}, {"SHA1", SHA1}, {"SHA256", SHA256}, {"SHA384", SHA384}, {"SHA512", SHA512}}
 
 // PubkeyAuthentication is the value of the client's keyword.
 type PubkeyAuthentication uint8
@@ -69,7 +69,7 @@ const (
 	PubkeyHostBound
 )
 
-var pubkeyAuthentications = [...]choice[PubkeyAuthentication]{{"true", PubkeyYes}, {"false", PubkeyNo}, {"yes", PubkeyYes}, {"no", PubkeyNo}, {"unbound", PubkeyUnbound}, {"host-bound", PubkeyHostBound}}
+var pubkeyAuthentications = []choice[PubkeyAuthentication]{{"true", PubkeyYes}, {"false", PubkeyNo}, {"yes", PubkeyYes}, {"no", PubkeyNo}, {"unbound", PubkeyUnbound}, {"host-bound", PubkeyHostBound}}
 
 // RequestTTY is the value of that keyword.
 type RequestTTY uint8
@@ -82,7 +82,7 @@ const (
 	TTYForce
 )
 
-var requestTTYs = [...]choice[RequestTTY]{{"true", TTYYes}, {"false", TTYNo}, {"yes", TTYYes}, {"no", TTYNo}, {"force", TTYForce}, {"auto", TTYAuto}}
+var requestTTYs = []choice[RequestTTY]{{"true", TTYYes}, {"false", TTYNo}, {"yes", TTYYes}, {"no", TTYNo}, {"force", TTYForce}, {"auto", TTYAuto}}
 
 // SessionType is the value of that keyword.
 type SessionType uint8
@@ -94,7 +94,7 @@ const (
 	SessionSubsystem
 )
 
-var sessionTypes = [...]choice[SessionType]{{"none", SessionNone}, {"subsystem", SessionSubsystem}, {"default", SessionDefault}}
+var sessionTypes = []choice[SessionType]{{"none", SessionNone}, {"subsystem", SessionSubsystem}, {"default", SessionDefault}}
 
 // StrictHostKeyChecking is the value of that keyword.
 type StrictHostKeyChecking uint8
@@ -107,7 +107,7 @@ const (
 	StrictAcceptNew
 )
 
-var stricts = [...]choice[StrictHostKeyChecking]{{"true", StrictYes}, {"false", StrictNo}, {"yes", StrictYes}, {"no", StrictNo}, {"ask", StrictAsk}, {"off", StrictNo}, {"accept-new", StrictAcceptNew}}
+var stricts = []choice[StrictHostKeyChecking]{{"true", StrictYes}, {"false", StrictNo}, {"yes", StrictYes}, {"no", StrictNo}, {"ask", StrictAsk}, {"off", StrictNo}, {"accept-new", StrictAcceptNew}}
 
 // Tunnel is the value of Tunnel and PermitTunnel.
 type Tunnel uint8
@@ -120,7 +120,7 @@ const (
 	TunnelBoth                // the server's "yes"
 )
 
-var clientTunnels = [...]choice[Tunnel]{{"ethernet", TunnelEthernet}, {"point-to-point", TunnelPointToPoint}, {"true", TunnelPointToPoint}, {"false", TunnelNo}, {"yes", TunnelPointToPoint}, {"no", TunnelNo}}
+var clientTunnels = []choice[Tunnel]{{"ethernet", TunnelEthernet}, {"point-to-point", TunnelPointToPoint}, {"true", TunnelPointToPoint}, {"false", TunnelNo}, {"yes", TunnelPointToPoint}, {"no", TunnelNo}}
 
 // Ask is no, yes or ask.
 type Ask uint8
@@ -132,7 +132,7 @@ const (
 	AskAsk
 )
 
-var asks = [...]choice[Ask]{{"true", AskYes}, {"false", AskNo}, {"yes", AskYes}, {"no", AskNo}, {"ask", AskAsk}}
+var asks = []choice[Ask]{{"true", AskYes}, {"false", AskNo}, {"yes", AskYes}, {"no", AskNo}, {"ask", AskAsk}}
 
 // WarnWeakCrypto is the value of that keyword.
 type WarnWeakCrypto uint8
@@ -144,7 +144,7 @@ const (
 	WarnNoPQKex // everything but key exchange
 )
 
-var warnWeakCryptos = [...]choice[WarnWeakCrypto]{{"yes", WarnYes}, {"no", WarnNo}, {"no-pq-kex", WarnNoPQKex}, {"true", WarnYes}, {"false", WarnNo}}
+var warnWeakCryptos = []choice[WarnWeakCrypto]{{"yes", WarnYes}, {"no", WarnNo}, {"no-pq-kex", WarnNoPQKex}, {"true", WarnYes}, {"false", WarnNo}}
 
 // LogLevel orders log messages; a message is shown when its level is not
 // above the configured one.
@@ -162,10 +162,10 @@ const (
 	Debug3
 )
 
-var logLevels = [...]choice[LogLevel]{{"SILENT", Quiet}, {"QUIET", Quiet}, {"FATAL", Fatal}, {"ERROR", Error}, {"INFO", Info}, {"VERBOSE", Verbose}, {"DEBUG", Debug1}, {"DEBUG1", Debug1}, {"DEBUG2", Debug2}, {"DEBUG3", Debug3}}
+var logLevels = []choice[LogLevel]{{"SILENT", Quiet}, {"QUIET", Quiet}, {"FATAL", Fatal}, {"ERROR", Error}, {"INFO", Info}, {"VERBOSE", Verbose}, {"DEBUG", Debug1}, {"DEBUG1", Debug1}, {"DEBUG2", Debug2}, {"DEBUG3", Debug3}}
 
 // String is the level's word in configuration files.
-func (l LogLevel) String() string { return wordOf(logLevels[:], l) }
+func (l LogLevel) String() string { return wordOf(logLevels, l) }
 
 // Facility is a syslog facility.
 type Facility uint8
@@ -186,10 +186,10 @@ const (
 	FacilityLocal7   Facility = 23
 )
 
-var facilities = [...]choice[Facility]{{"DAEMON", FacilityDaemon}, {"USER", FacilityUser}, {"AUTH", FacilityAuth}, {"AUTHPRIV", FacilityAuthPriv}, {"LOCAL0", FacilityLocal0}, {"LOCAL1", FacilityLocal1}, {"LOCAL2", FacilityLocal2}, {"LOCAL3", FacilityLocal3}, {"LOCAL4", FacilityLocal4}, {"LOCAL5", FacilityLocal5}, {"LOCAL6", FacilityLocal6}, {"LOCAL7", FacilityLocal7}}
+var facilities = []choice[Facility]{{"DAEMON", FacilityDaemon}, {"USER", FacilityUser}, {"AUTH", FacilityAuth}, {"AUTHPRIV", FacilityAuthPriv}, {"LOCAL0", FacilityLocal0}, {"LOCAL1", FacilityLocal1}, {"LOCAL2", FacilityLocal2}, {"LOCAL3", FacilityLocal3}, {"LOCAL4", FacilityLocal4}, {"LOCAL5", FacilityLocal5}, {"LOCAL6", FacilityLocal6}, {"LOCAL7", FacilityLocal7}}
 
 // String is the facility's word in configuration files.
-func (f Facility) String() string { return wordOf(facilities[:], f) }
+func (f Facility) String() string { return wordOf(facilities, f) }
 
 // PermitRootLogin is the value of that keyword.
 type PermitRootLogin uint8
@@ -202,7 +202,7 @@ const (
 	RootYes
 )
 
-var permitRoots = [...]choice[PermitRootLogin]{{"prohibit-password", RootProhibitPassword}, {"without-password", RootProhibitPassword}, {"forced-commands-only", RootForcedCommandsOnly}, {"yes", RootYes}, {"no", RootNo}}
+var permitRoots = []choice[PermitRootLogin]{{"prohibit-password", RootProhibitPassword}, {"without-password", RootProhibitPassword}, {"forced-commands-only", RootForcedCommandsOnly}, {"yes", RootYes}, {"no", RootNo}}
 
 // IgnoreRhosts is the value of that keyword.
 type IgnoreRhosts uint8
@@ -214,7 +214,7 @@ const (
 	RhostsShostsOnly
 )
 
-var ignoreRhosts = [...]choice[IgnoreRhosts]{{"yes", RhostsIgnored}, {"no", RhostsUsed}, {"shosts-only", RhostsShostsOnly}}
+var ignoreRhosts = []choice[IgnoreRhosts]{{"yes", RhostsIgnored}, {"no", RhostsUsed}, {"shosts-only", RhostsShostsOnly}}
 
 // ServerGatewayPorts is the value of the server's GatewayPorts.
 type ServerGatewayPorts uint8
@@ -226,7 +226,7 @@ const (
 	GatewayClientSpecified
 )
 
-var gatewayPorts = [...]choice[ServerGatewayPorts]{{"clientspecified", GatewayClientSpecified}, {"yes", GatewayYes}, {"no", GatewayNo}}
+var gatewayPorts = []choice[ServerGatewayPorts]{{"clientspecified", GatewayClientSpecified}, {"yes", GatewayYes}, {"no", GatewayNo}}
 
 // AllowForwarding is the value of AllowTcpForwarding and
 // AllowStreamLocalForwarding: a set of directions.
@@ -240,8 +240,8 @@ const (
 	ForwardAll    AllowForwarding = ForwardLocal | ForwardRemote
 )
 
-var allowForwardings = [...]choice[AllowForwarding]{{"yes", ForwardAll}, {"all", ForwardAll}, {"no", ForwardNone}, {"remote", ForwardRemote}, {"local", ForwardLocal}}
+var allowForwardings = []choice[AllowForwarding]{{"yes", ForwardAll}, {"all", ForwardAll}, {"no", ForwardNone}, {"remote", ForwardRemote}, {"local", ForwardLocal}}
 
-var serverCompressions = [...]choice[bool]{{"yes", true}, {"delayed", true}, {"no", false}}
+var serverCompressions = []choice[bool]{{"yes", true}, {"delayed", true}, {"no", false}}
 
-var permitTunnels = [...]choice[Tunnel]{{"no", TunnelNo}, {"point-to-point", TunnelPointToPoint}, {"ethernet", TunnelEthernet}, {"yes", TunnelBoth}}
+var permitTunnels = []choice[Tunnel]{{"no", TunnelNo}, {"point-to-point", TunnelPointToPoint}, {"ethernet", TunnelEthernet}, {"yes", TunnelBoth}}

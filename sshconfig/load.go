@@ -188,6 +188,7 @@ func (c *Client) Load(files ...Source) error {
 		return err
 	}
 	if again {
+		c.mark("Hostname") // in use now: the second pass does not change it
 		r = c.reader()
 		r.final, r.host = true, c.Hostname
 		if err := r.files(files); err != nil {

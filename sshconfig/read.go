@@ -139,9 +139,18 @@ func find[T any](rows []row[T], olds []oldName, keyword string) (int, *oldName) 
 	return -1, nil
 }
 
-// unknown is the problem of an unknown keyword.
+// unknown is the problem of an unknown keyword. The hint names the keyword
+// that was meant, or the file it belongs in.
 func unknown[T any](rows []row[T], shown, keyword string) *problem {
 	p := &problem{colon: true, text: "Bad configuration option: " + shown}
+	if i, _ := find(serverRows[:], nil, keyword); i >= 0 {
+		p.hint = serverRows[i].name + " belongs in sshd_config"
+		return p
+	}
+	if i, _ := find(clientRows[:], nil, keyword); i >= 0 {
+		p.hint = clientRows[i].name + " belongs in ssh_config"
+		return p
+	}
 	best := nearest(keyword, len(rows)+3, func(i int) string {
 		if i < len(rows) {
 			return rows[i].name

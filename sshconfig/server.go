@@ -134,7 +134,7 @@ type NetworkRooms struct {
 // serverRows is sshd_config(5), in the order in which `sshd -T` prints.
 var serverRows = [...]row[Server]{
 	{"Port", portsKind{}, appends, "port to listen on"},
-	{"AddressFamily", Enum[Server, AddressFamily]{FamilyAny, addressFamilies[:], func(o *Server) *AddressFamily { return &o.AddressFamily }}, 0, "address family to listen with"},
+	{"AddressFamily", Enum[Server, AddressFamily]{FamilyAny, addressFamilies, func(o *Server) *AddressFamily { return &o.AddressFamily }}, 0, "address family to listen with"},
 	{"ListenAddress", listenKind{}, appends, "address to listen on"},
 
 	{"UsePAM", Flag[Server]{false, func(o *Server) *bool { return &o.UsePAM }}, 0, "authenticate, and open and close sessions, with PAM"},
@@ -149,8 +149,8 @@ var serverRows = [...]row[Server]{
 	{"StreamLocalBindMask", Octal[Server]{0o177, func(o *Server) *uint32 { return &o.StreamLocalBindMask }}, inMatch | lastWins, "umask for forwarded sockets"},
 	{"UnusedConnectionTimeout", Duration[Server]{0, true, func(o *Server) *time.Duration { return &o.UnusedConnectionTimeout }}, inMatch, "close connections that have no channel"},
 
-	{"PermitRootLogin", Enum[Server, PermitRootLogin]{RootProhibitPassword, permitRoots[:], func(o *Server) *PermitRootLogin { return &o.PermitRootLogin }}, inMatch, "whether and how root may log in"},
-	{"IgnoreRhosts", Enum[Server, IgnoreRhosts]{RhostsIgnored, ignoreRhosts[:], func(o *Server) *IgnoreRhosts { return &o.IgnoreRhosts }}, inMatch, "ignore users' .rhosts and .shosts"},
+	{"PermitRootLogin", Enum[Server, PermitRootLogin]{RootProhibitPassword, permitRoots, func(o *Server) *PermitRootLogin { return &o.PermitRootLogin }}, inMatch, "whether and how root may log in"},
+	{"IgnoreRhosts", Enum[Server, IgnoreRhosts]{RhostsIgnored, ignoreRhosts, func(o *Server) *IgnoreRhosts { return &o.IgnoreRhosts }}, inMatch, "ignore users' .rhosts and .shosts"},
 	{"IgnoreUserKnownHosts", Flag[Server]{false, func(o *Server) *bool { return &o.IgnoreUserKnownHosts }}, 0, "ignore users' known_hosts in host-based authentication"},
 	{"HostbasedAuthentication", Flag[Server]{false, func(o *Server) *bool { return &o.HostbasedAuthentication }}, inMatch, "host-based authentication"},
 	{"HostbasedUsesNameFromPacketOnly", Flag[Server]{false, func(o *Server) *bool { return &o.HostbasedUsesNameFromPacketOnly }}, inMatch, "believe the client's own name in host-based authentication"},
@@ -174,13 +174,13 @@ var serverRows = [...]row[Server]{
 	{"StrictModes", Flag[Server]{true, func(o *Server) *bool { return &o.StrictModes }}, 0, "refuse files and directories that others may write"},
 	{"TCPKeepAlive", Flag[Server]{true, func(o *Server) *bool { return &o.TCPKeepAlive }}, 0, "TCP keepalive probes"},
 	{"PermitEmptyPasswords", Flag[Server]{false, func(o *Server) *bool { return &o.PermitEmptyPasswords }}, inMatch, "accounts with an empty password"},
-	{"Compression", Enum[Server, bool]{true, serverCompressions[:], func(o *Server) *bool { return &o.Compression }}, 0, "compression after authentication"},
-	{"GatewayPorts", Enum[Server, ServerGatewayPorts]{GatewayNo, gatewayPorts[:], func(o *Server) *ServerGatewayPorts { return &o.GatewayPorts }}, inMatch, "addresses remote forwards listen on"},
+	{"Compression", Enum[Server, bool]{true, serverCompressions, func(o *Server) *bool { return &o.Compression }}, 0, "compression after authentication"},
+	{"GatewayPorts", Enum[Server, ServerGatewayPorts]{GatewayNo, gatewayPorts, func(o *Server) *ServerGatewayPorts { return &o.GatewayPorts }}, inMatch, "addresses remote forwards listen on"},
 	{"UseDNS", Flag[Server]{false, func(o *Server) *bool { return &o.UseDNS }}, 0, "look client names up"},
-	{"AllowTcpForwarding", Enum[Server, AllowForwarding]{ForwardAll, allowForwardings[:], func(o *Server) *AllowForwarding { return &o.AllowTcpForwarding }}, inMatch, "TCP forwarding"},
+	{"AllowTcpForwarding", Enum[Server, AllowForwarding]{ForwardAll, allowForwardings, func(o *Server) *AllowForwarding { return &o.AllowTcpForwarding }}, inMatch, "TCP forwarding"},
 	{"AllowAgentForwarding", Flag[Server]{true, func(o *Server) *bool { return &o.AllowAgentForwarding }}, inMatch, "agent forwarding"},
 	{"DisableForwarding", Flag[Server]{false, func(o *Server) *bool { return &o.DisableForwarding }}, inMatch, "no forwarding of any kind"},
-	{"AllowStreamLocalForwarding", Enum[Server, AllowForwarding]{ForwardAll, allowForwardings[:], func(o *Server) *AllowForwarding { return &o.AllowStreamLocalForwarding }}, inMatch, "socket forwarding"},
+	{"AllowStreamLocalForwarding", Enum[Server, AllowForwarding]{ForwardAll, allowForwardings, func(o *Server) *AllowForwarding { return &o.AllowStreamLocalForwarding }}, inMatch, "socket forwarding"},
 	{"StreamLocalBindUnlink", Flag[Server]{false, func(o *Server) *bool { return &o.StreamLocalBindUnlink }}, inMatch, "remove an old socket before listening"},
 	{"FingerprintHash", fingerprintKind[Server]{func(o *Server) *FingerprintHash { return &o.FingerprintHash }}, lastWins, "hash in which fingerprints are logged"},
 	{"ExposeAuthInfo", Flag[Server]{false, func(o *Server) *bool { return &o.ExposeAuthInfo }}, inMatch, "tell the session how it was authenticated, in a file"},
@@ -216,7 +216,7 @@ var serverRows = [...]row[Server]{
 	{"LogLevel", levelKind[Server]{func(o *Server) *LogLevel { return &o.LogLevel }}, inMatch, "verbosity"},
 	{"SyslogFacility", facilityKind[Server]{FacilityAuth, func(o *Server) *Facility { return &o.SyslogFacility }}, anyBlock, "syslog facility"},
 
-	{"AuthorizedKeysFile", Words[Server]{def: authorizedKeysFiles[:], none: true, check: tildeWord, get: func(o *Server) *[]string { return &o.AuthorizedKeysFile }}, inMatch | firstInSet, "files of keys a user may log in with"},
+	{"AuthorizedKeysFile", Words[Server]{def: authorizedKeysFiles, none: true, check: tildeWord, get: func(o *Server) *[]string { return &o.AuthorizedKeysFile }}, inMatch | firstInSet, "files of keys a user may log in with"},
 	{"RevokedKeys", Words[Server]{none: true, check: tildeWord, get: func(o *Server) *[]string { return &o.RevokedKeys }}, inMatch | firstInSet, "files of user keys that are refused"},
 	{"HostKey", keyFilesKind{true, func(o *Server) *[]string { return &o.HostKey }}, appends, "host key file"},
 	{"HostCertificate", keyFilesKind{false, func(o *Server) *[]string { return &o.HostCertificate }}, appends, "certificate of a host key"},
@@ -248,8 +248,8 @@ var serverRows = [...]row[Server]{
 	{"NetworkRooms", roomsKind{}, 0, "processes that speak the protocol: one a connection, one for all, or a number"},
 }
 
-var authorizedKeysFiles = [...]string{".ssh/authorized_keys", ".ssh/authorized_keys2"}
-var defaultHostKeys = [...]string{"/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key", "/etc/ssh/ssh_host_mldsa44_ed25519_key"}
+var authorizedKeysFiles = []string{".ssh/authorized_keys", ".ssh/authorized_keys2"}
+var defaultHostKeys = []string{"/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key", "/etc/ssh/ssh_host_mldsa44_ed25519_key"}
 
 const maxPorts = 256
 

@@ -221,7 +221,7 @@ func (k keyFilesKind) parse(l *line, o *Server, store bool) *problem {
 
 func (k keyFilesKind) preset(o *Server, _ *environment) {
 	if k.keys {
-		*k.get(o) = append([]string(nil), defaultHostKeys[:]...)
+		*k.get(o) = append([]string(nil), defaultHostKeys...)
 	}
 }
 
@@ -233,7 +233,7 @@ func (k keyFilesKind) print(w *printer, name string, o *Server) {
 
 func (k keyFilesKind) describe() (string, string) {
 	if k.keys {
-		return "a path", strings.Join(defaultHostKeys[:], " ")
+		return "a path", strings.Join(defaultHostKeys, " ")
 	}
 	return "a path", "none"
 }
@@ -489,7 +489,7 @@ func (permitTunnelKind) parse(l *line, o *Server, store bool) *problem {
 func (permitTunnelKind) copy(dst, src *Server)            { dst.PermitTunnel = src.PermitTunnel }
 func (permitTunnelKind) preset(o *Server, _ *environment) { o.PermitTunnel = TunnelNo }
 func (permitTunnelKind) print(w *printer, name string, o *Server) {
-	w.line(name, wordOf(permitTunnels[:], o.PermitTunnel))
+	w.line(name, wordOf(permitTunnels, o.PermitTunnel))
 }
 func (permitTunnelKind) describe() (string, string) {
 	return "yes, no, point-to-point, ethernet", "no"

@@ -166,6 +166,25 @@ func (s *Server) Load(files ...Source) error {
 	}
 	s.PerSourcePenalties.fill()
 	s.tidy()
+	return s.checkListen()
+}
+
+// checkListen refuses addresses that there is nothing to listen on for.
+func (s *Server) checkListen() error {
+	for _, a := range s.ListenAddress {
+		ip, err := netip.ParseAddr(a.Host)
+		switch {
+		case a.Host == "" || a.Host == "*":
+		case err == nil:
+			if s.AddressFamily != FamilyAny && ip.Unmap().Is4() != (s.AddressFamily == FamilyInet) {
+				return fatal("bad addr or host: %s (Address family for hostname not supported)", a.Host)
+			}
+		case s.ctx.LookupHost != nil:
+			if _, err := s.ctx.LookupHost(a.Host); err != nil {
+				return fatal("bad addr or host: %s (%s)", visible(a.Host), visible(err.Error()))
+			}
+		}
+	}
 	return nil
 }
 
