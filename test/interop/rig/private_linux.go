@@ -62,6 +62,8 @@ func bind(from, to string) error {
 	return nil
 }
 
+func unbind(at string) { unix.Unmount(at, unix.MNT_DETACH) }
+
 // dieWithUs makes a child end when the rig does, however that happens.
 func dieWithUs(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}

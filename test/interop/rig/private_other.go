@@ -16,6 +16,8 @@ func GoPrivate() {}
 
 func bind(from, to string) error { return errors.New("rig: no bind mounts on this system") }
 
+func unbind(string) {}
+
 func dieWithUs(*exec.Cmd) {}
 
 func stopGroup(cmd *exec.Cmd) { cmd.Process.Kill() }

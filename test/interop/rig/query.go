@@ -45,8 +45,15 @@ func (w *World) Offer(t *Tool) (*wire.KexInit, error) {
 	}
 	defer ln.Close()
 	r := &Request{Server: &Server{Daemon: DaemonByName("openssh"), Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port, world: w}, Command: "true"}
-	if t.Name == "asyncssh" { // what is off by default, too
+	switch t.Name {
+	case "asyncssh": // what is off by default, too
 		r.Kex, r.Cipher, r.MAC = "*", "*", "*"
+	case "xcrypto": // it offers what fits the key that it was told of
+		var all []string
+		for _, k := range KeyTypes {
+			all = append(all, HostKeyAlgorithms(k.Name)...)
+		}
+		r.HostKeyAlgorithm = strings.Join(all, ",")
 	}
 	cmd, err := w.Command(t, r)
 	if err != nil {

@@ -43,6 +43,8 @@ type World struct {
 	Root     bool // the account is the rig's own; passwords work
 	UID, GID int
 	Tree     string // the source tree, where build/ is
+
+	bound []string // what we bound over
 }
 
 // NewWorld makes keys and the account. Close takes all of it away.
@@ -61,6 +63,9 @@ func NewWorld() (*World, error) {
 
 // Close removes the scratch folder, and the account's.
 func (w *World) Close() error {
+	for _, real := range w.bound {
+		unbind(real)
+	}
 	if w.Root && w.Home != "" {
 		os.RemoveAll(w.Home)
 	}
@@ -178,6 +183,7 @@ func (w *World) account() error {
 		if err := bind(ours, real); err != nil {
 			return err
 		}
+		w.bound = append(w.bound, real)
 	}
 	return nil
 }
