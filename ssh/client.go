@@ -99,6 +99,7 @@ type Client struct {
 	host string
 
 	hostKey PublicKey
+	hostSig *Signature
 	method  string
 	partial []string
 }
@@ -221,12 +222,16 @@ func (c *Client) verifyHostKey(ctx context.Context, algorithm string, blob, h, s
 	if err := c.cfg.HostKey(ctx, c.host, c.raw.RemoteAddr(), key); err != nil {
 		return &HostKeyError{key, err}
 	}
-	c.hostKey = key
+	c.hostKey, c.hostSig = key, s
 	return nil
 }
 
 // HostKey is the server's key, verified.
 func (c *Client) HostKey() PublicKey { return c.hostKey }
+
+// HostKeySignature is the server's signature over the session identifier, made
+// in the first key exchange; an agent that binds sessions wants it.
+func (c *Client) HostKeySignature() *Signature { return c.hostSig }
 
 // AuthMethod is the method that logged us in, and the ones that succeeded
 // before it.
