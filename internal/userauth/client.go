@@ -102,7 +102,7 @@ func (e *DeniedError) Error() string {
 var ErrTrivial = errors.New("userauth: server asked for no proof and RefuseTrivial is set")
 
 // ErrTooManyRounds is wrapped when a server goes on asking without an end.
-var ErrTooManyRounds = fmt.Errorf("userauth: server asked for more than %d rounds of authentication", MaxRounds)
+var ErrTooManyRounds = errors.New("userauth: server asks for authentication without an end")
 
 // ClientResult is a successful authentication.
 type ClientResult struct {

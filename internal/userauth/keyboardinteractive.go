@@ -3,7 +3,6 @@ package userauth
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -39,7 +38,7 @@ type Question struct {
 	Prompts           []Prompt
 }
 
-var errPrompts = fmt.Errorf("userauth: more than %d prompts", MaxPrompts)
+var errPrompts = errors.New("userauth: more prompts than are taken")
 
 func (q *Question) append(b []byte) []byte {
 	b = wire.AppendText(append(b, wire.MsgUserauthInfoRequest), q.Name)

@@ -92,9 +92,12 @@ type KeyAttempt struct {
 	HostBound bool   // the signature is over the server's host key too
 }
 
+// ErrKeyUsed is the log's reason for a key that already counted in this
+// connection, by itself or in a certificate.
+var ErrKeyUsed = errors.New("userauth: key was used before in this connection")
+
 var (
 	errAlgorithm = errors.New("userauth: public key algorithm is unknown or not accepted")
-	errKeyUsed   = errors.New("userauth: key was used before in this connection")
 	errCertType  = errors.New("userauth: certificate is for another use")
 	errKeySize   = errors.New("userauth: RSA key is too short")
 )
@@ -175,7 +178,7 @@ func (s *server) publicKey(ctx context.Context, r *attempt, a Attempt, m *wire.U
 		return
 	}
 	if slices.Contains(s.used, plainBlob(r.key)) {
-		r.err = errKeyUsed
+		r.err = ErrKeyUsed
 		return
 	}
 	k := &KeyAttempt{Attempt: a, Key: r.key, Algorithm: b.algorithm, Signed: b.signed, HostBound: b.hostBound}

@@ -304,11 +304,12 @@ type attempt struct {
 	dropped           bool // the client went on to another request: no answer, no failure
 }
 
-// errors of attempts; they reach the log only.
-var (
-	errMethod = errors.New("userauth: method does not exist or is not allowed now")
-	errUser   = errors.New("userauth: user name is too long or holds control bytes")
-)
+// ErrUserName is the log's reason for every failure of a user name that is
+// longer than MaxUserName or holds control bytes. ForUser is not asked about
+// it.
+var ErrUserName = errors.New("userauth: user name is too long or holds control bytes")
+
+var errMethod = errors.New("userauth: method does not exist or is not allowed now")
 
 // try lets the method decide.
 func (s *server) try(ctx context.Context, m *wire.UserauthRequest, body any) *attempt {
@@ -325,7 +326,7 @@ func (s *server) try(ctx context.Context, m *wire.UserauthRequest, body any) *at
 	}
 	r.secret = r.method == methodPassword || r.method == methodInteractive
 	if s.bad {
-		r.err = errUser
+		r.err = ErrUserName
 		return r
 	}
 	a := Attempt{User: s.user, Method: r.method, s: s}
@@ -430,7 +431,7 @@ func (s *server) admit(r *attempt) {
 	}
 	switch {
 	case s.bad:
-		r.outcome, r.err = Failed, errUser
+		r.outcome, r.err = Failed, ErrUserName
 	case err != nil:
 		r.outcome, r.err = Failed, err
 	default:
