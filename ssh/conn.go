@@ -280,6 +280,10 @@ func (c *Conn) OpenChannel(ctx context.Context, typ string, payload []byte) (*Ch
 	return c.mux.OpenChannel(ctx, typ, payload, nil)
 }
 
+// Flush sends what a NewChannel's Accept or Reject has queued, for handlers on
+// goroutines of their own; sending anything else does so too.
+func (c *Conn) Flush() error { return c.t.Flush() }
+
 // SetIPQoS marks the connection's packets with a traffic class.
 func (c *Conn) SetIPQoS(tos int) { c.raw.SetIPQoS(tos) }
 

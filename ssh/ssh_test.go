@@ -145,7 +145,7 @@ func TestBulk(t *testing.T) {
 	addr, host, user := testServer(t, func(s *Server) {
 		s.Ciphers = []string{"aes128-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes256-ctr", "aes128-cbc"}
 	})
-	const size = 40 << 20
+	const size = 6 << 20
 	data := make([]byte, size)
 	rand.Read(data)
 	want := fmt.Sprintf("%d %x", size, sha256.Sum256(data))

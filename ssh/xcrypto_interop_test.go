@@ -50,7 +50,7 @@ func TestXClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	data := make([]byte, 20<<20)
+	data := make([]byte, 8<<20)
 	rand.Read(data)
 	s, err := c.NewSession()
 	if err != nil {
@@ -92,7 +92,7 @@ func TestXServer(t *testing.T) {
 	}()
 	user, _ := xKey(t)
 	c := dialTest(t, l.Addr().String(), ours.PublicKey(), user, func(cfg *ClientConfig) { cfg.RekeyBytes = 1 << 20 })
-	data := make([]byte, 20<<20)
+	data := make([]byte, 8<<20)
 	rand.Read(data)
 	s, err := c.NewSession(context.Background())
 	if err != nil {

@@ -165,7 +165,8 @@ func (c *Conn) exchange(theirs []byte) error {
 	x.transcript = kex.Transcript{ClientID: c.mineID, ServerID: c.peerID, ClientKexInit: c.kexinit, ServerKexInit: theirs}
 	var secret *kex.Secret
 	if c.cfg.Client {
-		if !right || !mine.FirstKexPacketFollows {
+		if c.guess != nil && !right {
+			kex.Discard(c.guess)
 			c.guess = nil
 		}
 		secret, err = x.client(c.guess)
@@ -184,7 +185,7 @@ func (c *Conn) exchange(theirs []byte) error {
 	if err := x.newKeys(secret, client); err != nil {
 		return err
 	}
-	clear(secret.K)
+	secret.Erase()
 	c.Algorithms = *algs
 	c.exchanges++
 	if !first {
@@ -346,7 +347,7 @@ func (x *exchange) client(guess kex.Client) (*kex.Secret, error) {
 		}
 		send, result, err := state.Next(p, &x.transcript)
 		if err != nil {
-			return nil, wire.Disconnectf(wire.ReasonKeyExchangeFailed, "key exchange failed: %w", err)
+			return nil, err // says its reason
 		}
 		if result == nil {
 			if err := c.out.queue(send, true); err != nil {
@@ -354,15 +355,12 @@ func (x *exchange) client(guess kex.Client) (*kex.Secret, error) {
 			}
 			continue
 		}
-		// What the verification may ask a person must not find the reader's
-		// slices changed: they are kept.
-		x.hostKey = slices.Clone(result.HostKey)
-		sig := slices.Clone(result.Signature)
+		x.hostKey = result.HostKey
 		if c.cfg.VerifyHostKey == nil {
 			return nil, wire.Disconnectf(wire.ReasonHostKeyNotVerifiable, "no way to verify the host key was configured")
 		}
 		begun := c.cfg.Now()
-		err = c.cfg.VerifyHostKey(x.algs.HostKey, x.hostKey, result.H, sig)
+		err = c.cfg.VerifyHostKey(x.algs.HostKey, x.hostKey, result.H, result.Signature)
 		x.waited += c.cfg.Now().Sub(begun) // a person's time is not computing
 		if err != nil {
 			return nil, &wire.DisconnectError{Reason: wire.ReasonHostKeyNotVerifiable, Message: "Host key verification failed.", Err: err}
@@ -395,7 +393,7 @@ func (x *exchange) server() (*kex.Secret, error) {
 		}
 		send, result, err := state.Next(p, &x.transcript, key.Blob)
 		if err != nil {
-			return nil, wire.Disconnectf(wire.ReasonKeyExchangeFailed, "key exchange failed: %w", err)
+			return nil, err // says its reason
 		}
 		if result == nil {
 			if err := c.out.queue(send, true); err != nil {
@@ -430,15 +428,7 @@ func (x *exchange) groupBits() int {
 			bits = max(bits, m.KeySize*8)
 		}
 	}
-	switch {
-	case bits <= 112:
-		return 2048
-	case bits <= 128:
-		return 3072
-	case bits <= 192:
-		return 7680
-	}
-	return 8192
+	return kex.GroupBits(bits)
 }
 
 // newKeys derives the six keys (RFC 4253 §7.2), sends our NEWKEYS and waits for
