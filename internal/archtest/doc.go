@@ -6,3 +6,5 @@
 // printed when the line is broken; a change of the house is a change of that
 // table and of ARCHITECTURE.md together.
 package archtest
+
+//go:generate go run ./gen
