@@ -93,6 +93,10 @@ func (k *Connector) Connect(ctx context.Context) (*ssh.Client, error) {
 		return nil, err
 	}
 	k.phase.Store(phaseRunning)
+	if k.agent != nil {
+		k.agent.Close() // it has signed what there was
+		k.agent = nil
+	}
 	method, _ := c.AuthMethod()
 	login.Succeeded(method)
 	if k.Proxy != nil {
@@ -259,7 +263,8 @@ func (k *Connector) Explain(program string, err error) {
 		log.Fatal("%s@%s: Permission denied (%s).", k.Conf.User, k.Conf.Hostname, strings.Join(denied.Methods, ","))
 	case errors.Is(err, ssh.ErrTimeout):
 		k.explainTimeout()
-	case closedByPeer(err):
+	case closedByPeer(err), k.Proxy != nil && errors.Is(err, syscall.ECONNRESET):
+		// A socket pair is reset where the other end left bytes unread.
 		if k.phase.Load() == phaseBanner {
 			log.Error("kex_exchange_identification: Connection closed by remote host")
 		}
