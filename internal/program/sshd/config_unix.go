@@ -127,7 +127,11 @@ func load(f *flags, db *account.Database, log *logger) (cfg *sshconfig.Server, s
 	}
 	for _, o := range set {
 		if err := cfg.Set(o); err != nil {
-			return nil, fail(err)
+			status := fail(err)
+			if strings.Contains(err.Error(), "Bad configuration option") {
+				status = 1 // a wrong word is wrong usage, a wrong value is not
+			}
+			return nil, status
 		}
 	}
 	if len(f.ports) > 0 {
@@ -160,6 +164,8 @@ func unsupported(cfg *sshconfig.Server) (refuse, tell []string) {
 		text string
 	}{
 		{cfg.UsePAM, "UsePAM"},
+		{cfg.IsSet("PasswordAuthentication") && cfg.PasswordAuthentication, "PasswordAuthentication"},
+		{cfg.IsSet("KbdInteractiveAuthentication") && cfg.KbdInteractiveAuthentication, "KbdInteractiveAuthentication"},
 		{cfg.HostbasedAuthentication, "HostbasedAuthentication"},
 		{cfg.GSSAPIAuthentication, "GSSAPIAuthentication"},
 		{cfg.KerberosAuthentication, "KerberosAuthentication"},

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -53,6 +54,45 @@ func listen(ctx context.Context, cfg *sshconfig.Server, log *logger) ([]net.List
 		return nil, errors.New("Cannot bind any address.")
 	}
 	return list, nil
+}
+
+// sockets are those that a service manager has opened for us, or else those of
+// the configuration. A manager's sockets stay open through a restart: it is
+// their owner.
+func (s *server) sockets(ctx context.Context, cfg *sshconfig.Server) ([]net.Listener, error) {
+	if s.given == nil {
+		return listen(ctx, cfg, s.log)
+	}
+	var list []net.Listener
+	for _, f := range s.given {
+		l, err := net.FileListener(f) // a duplicate
+		if err != nil {
+			s.log.errorf("socket of the service manager: %v", err)
+			continue
+		}
+		list = append(list, l)
+	}
+	if len(list) == 0 {
+		return nil, errors.New("no usable socket of the service manager")
+	}
+	return list, nil
+}
+
+// givenSockets are the descriptors of sd_listen_fds(3), nil when there are none.
+func givenSockets(getenv func(string) string) []*os.File {
+	const first = 3
+	if pid, err := strconv.Atoi(getenv("LISTEN_PID")); err != nil || pid != os.Getpid() {
+		return nil
+	}
+	n, err := strconv.Atoi(getenv("LISTEN_FDS"))
+	if err != nil || n < 1 {
+		return nil
+	}
+	var list []*os.File
+	for fd := first; fd < first+min(n, maxListeners); fd++ {
+		list = append(list, os.NewFile(uintptr(fd), "socket"))
+	}
+	return list
 }
 
 // keepAlive leaves the times of TCP's own probes to the system.

@@ -153,7 +153,7 @@ func expandLogName(name, program string) (string, error) {
 // toSyslog sends the log to the system's log under facility and tag.
 func (l *logger) toSyslog(facility int, tag string) {
 	l.mu.Lock()
-	l.w, l.sys = nil, &syslogger{facility: facility, tag: tag}
+	l.w, l.sys = nil, &syslogger{facility: facility, tag: tag, dial: dialSyslog}
 	l.mu.Unlock()
 }
 
@@ -162,13 +162,14 @@ func (l *logger) toSyslog(facility int, tag string) {
 type syslogger struct {
 	facility int
 	tag      string
+	dial     func() (io.WriteCloser, error)
 	c        io.WriteCloser
 }
 
 func (s *syslogger) write(number int64, v sshconfig.LogLevel, text []byte) {
 	for range 2 {
 		if s.c == nil {
-			c, err := dialSyslog()
+			c, err := s.dial()
 			if err != nil {
 				return
 			}

@@ -134,6 +134,7 @@ func (p *plan) setCommand(shell string, command *string) {
 // runLogin is the process: it reads the plan, does what it says and becomes
 // the user's program. It returns only when that fails.
 func runLogin() int {
+	closeOnExec(planFD) // whatever came from above
 	f := os.NewFile(planFD, "plan")
 	if f == nil {
 		return 1

@@ -34,6 +34,7 @@ type server struct {
 	log    *logger
 	db     *account.Database
 	tz     string
+	given  []*os.File // sockets of a service manager
 	number atomic.Int64
 
 	active sync.WaitGroup // generations that still have connections
@@ -219,7 +220,7 @@ func (s *server) run(ctx context.Context, cfg *sshconfig.Server, keys []ssh.Sign
 
 	g := s.newGeneration(cfg, keys, certs)
 	var err error
-	if g.listeners, err = listen(ctx, cfg, s.log); err != nil {
+	if g.listeners, err = s.sockets(ctx, cfg); err != nil {
 		s.fatal("%v", err)
 		return 255
 	}
@@ -307,6 +308,11 @@ func (s *server) debugOne(ctx context.Context, g *generation) int {
 // anew. What cannot be read leaves the old generation at work.
 func (s *server) restart(ctx context.Context, old *generation, pid string) *generation {
 	s.log.infof("Received SIGHUP; restarting.")
+	if s.flags.logFile != "" { // it may have been moved away
+		if err := s.log.toFile(s.flags.logFile, "sshd"); err != nil {
+			s.log.errorf("%v", err)
+		}
+	}
 	notify("RELOADING=1")
 	cfg, status := load(s.flags, s.db, s.log)
 	if status != 0 {
@@ -327,7 +333,7 @@ func (s *server) restart(ctx context.Context, old *generation, pid string) *gene
 	old.close()
 	removePid(pid)
 	var err error
-	if g.listeners, err = listen(ctx, cfg, s.log); err != nil {
+	if g.listeners, err = s.sockets(ctx, cfg); err != nil {
 		s.log.fatalf("%v", err) // nothing to serve with: what is open goes on
 		return nil
 	}
@@ -431,6 +437,9 @@ func (f *flags) run(ctx context.Context, io stdio.Stdio, behind bool) int {
 		return 255
 	}
 	s := &server{io: io, flags: f, log: log, db: account.System(), tz: io.Getenv("TZ")}
+	if f.foreground {
+		s.given = givenSockets(io.Getenv)
+	}
 	early := log
 	if behind {
 		early = &logger{} // the foreground has told it all

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -328,7 +329,12 @@ func TestEnvironment(t *testing.T) {
 }
 
 func TestTerminal(t *testing.T) {
-	r := newRig(t, "PrintMotd=no")
+	for _, motd := range []string{"PrintMotd=no", "PrintMotd=yes"} { // at once, and by way of a login process
+		t.Run(motd, func(t *testing.T) { testTerminal(t, newRig(t, motd)) })
+	}
+}
+
+func testTerminal(t *testing.T, r *rig) {
 	c := r.login()
 	s := r.session(c)
 	in, err := s.StdinPipe()
@@ -873,4 +879,90 @@ func TestNothingIsLeftOpen(t *testing.T) {
 	if after := openFiles(t); after > before {
 		t.Errorf("%d descriptors, %d before", after, before)
 	}
+}
+
+// Root's server runs programs with the rights of whoever logged in.
+func TestOtherAccount(t *testing.T) {
+	r := newRig(t, "AuthorizedKeysFile="+"%h/keys", "StrictModes=no")
+	uid, gid := os.Getuid()+1, os.Getgid()+1
+	top := filepath.Dir(r.home)
+	for d := top; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
+		must(t, os.Chmod(d, 0o755))
+	}
+	home := filepath.Join(top, "other")
+	must(t, os.Mkdir(home, 0o755))
+	must(t, os.WriteFile(filepath.Join(home, "keys"), []byte(line(r.user)+"\n"), 0o644))
+	passwd := fmt.Sprintf("other:x:%d:%d::%s:/bin/sh\n", uid, gid, home)
+	must(t, os.WriteFile(r.g.s.db.Passwd, []byte(passwd), 0o644))
+	must(t, os.WriteFile(r.g.s.db.Group, fmt.Appendf(nil, "g:x:%d:\nmore:x:4242:other\n", gid), 0o644))
+	c, err := r.dial("other")
+	if os.Getuid() != 0 {
+		if err == nil {
+			t.Error("a server of one user let another in")
+		}
+		r.await("User other not allowed because this server runs with the rights of uid")
+		return
+	}
+	must(t, err)
+	defer c.Close()
+	out, err := r.session(c).CombinedOutput(t.Context(), "id -u; id -g; id -G; pwd; echo $HOME; cat /proc/self/status | grep CapEff; cat /etc/shadow >/dev/null 2>&1 || echo no")
+	if err != nil {
+		t.Error(err)
+	}
+	want := fmt.Sprintf("%d\n%d\n%d 4242\n%s\n%s\nCapEff:\t0000000000000000\nno\n", uid, gid, gid, home, home)
+	if string(out) != want {
+		t.Errorf("%q, want %q", out, want)
+	}
+	s := r.session(c)
+	must(t, s.RequestPTY(t.Context(), &ssh.PTY{Term: "x"}))
+	out, err = s.Output(t.Context(), "stat -c '%u %a' $(tty); echo x >$(tty)")
+	if !strings.HasPrefix(string(out), fmt.Sprint(uid)+" 6") || !strings.HasSuffix(string(out), "x\r\n") {
+		t.Errorf("%q %v", out, err)
+	}
+}
+
+// A service manager may open the socket.
+func TestGivenSocket(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	f, err := l.(*net.TCPListener).File()
+	must(t, err)
+	addr := l.Addr().String()
+	l.Close()
+	dir := t.TempDir()
+	must(t, writeKey(filepath.Join(dir, "host")))
+	notify := filepath.Join(dir, "notify")
+	n, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: notify, Net: "unixgram"})
+	must(t, err)
+	defer n.Close()
+	must(t, os.Symlink(executable(t), filepath.Join(dir, "sshd")))
+	cmd := exec.Command("/bin/sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec "+dir+"/sshd -D -f none -h "+dir+"/host -o PidFile=none -E "+dir+"/log")
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+notify)
+	cmd.ExtraFiles = []*os.File{f}
+	must(t, cmd.Start())
+	f.Close()
+	b := make([]byte, 100)
+	k, err := n.Read(b)
+	must(t, err)
+	if string(b[:k]) != "READY=1" {
+		t.Errorf("%q", b[:k])
+	}
+	c, err := net.Dial("tcp", addr)
+	must(t, err)
+	k, _ = c.Read(b)
+	if !strings.HasPrefix(string(b[:k]), "SSH-2.0-") {
+		t.Errorf("%q", b[:k])
+	}
+	c.Close()
+	must(t, cmd.Process.Signal(os.Interrupt))
+	_ = cmd.Wait()
+	if cmd.ProcessState.Success() {
+		t.Error("death by signal looks like success")
+	}
+}
+
+func executable(t *testing.T) string {
+	exe, err := os.Executable()
+	must(t, err)
+	return exe
 }
