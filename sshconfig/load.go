@@ -294,7 +294,7 @@ func (r *clientReader) open(f Source, depth int, never bool) error {
 		bad++
 	}
 	if bad > 0 {
-		errs.Lines = append(errs.Lines, fmt.Sprintf("%s: terminating, %d bad configuration options", f.Name, bad))
+		errs.Lines = append(errs.Lines, fmt.Sprintf("%s: terminating, %d bad configuration options", visible(f.Name), bad))
 		return &errs
 	}
 	return nil

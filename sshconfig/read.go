@@ -93,7 +93,7 @@ func visible(s string) string {
 
 // fatal is an error of its own, with no line to show.
 func fatal(format string, args ...any) *ConfigError {
-	return &ConfigError{Lines: []string{fmt.Sprintf(format, args...)}}
+	return &ConfigError{Lines: []string{visible(fmt.Sprintf(format, args...))}}
 }
 
 func asConfigError(err error) *ConfigError {
@@ -101,7 +101,7 @@ func asConfigError(err error) *ConfigError {
 	if errors.As(err, &c) {
 		return c
 	}
-	return &ConfigError{Lines: []string{err.Error()}}
+	return &ConfigError{Lines: []string{visible(err.Error())}}
 }
 
 // reason is the system's words for why a file could not be opened.

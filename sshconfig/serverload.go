@@ -181,7 +181,7 @@ func (s *Server) checkListen() error {
 			}
 		case s.ctx.LookupHost != nil:
 			if _, err := s.ctx.LookupHost(a.Host); err != nil {
-				return fatal("bad addr or host: %s (%s)", visible(a.Host), visible(err.Error()))
+				return fatal("bad addr or host: %s (%s)", a.Host, err)
 			}
 		}
 	}
@@ -204,14 +204,14 @@ func (r *serverReader) open(f Source, depth int) error {
 	data := f.Data
 	if data == nil {
 		if r.s.ctx.Files == nil {
-			return &ConfigError{[]string{f.Name + ": No such file or directory"}, 1}
+			return &ConfigError{[]string{visible(f.Name) + ": No such file or directory"}, 1}
 		}
 		var err error
 		if data, err = r.s.ctx.Files.ReadFile(f.Name, false); err != nil {
 			if f.Optional {
 				return nil
 			}
-			return &ConfigError{[]string{f.Name + ": " + reason(err)}, 1}
+			return &ConfigError{[]string{visible(f.Name) + ": " + reason(err)}, 1}
 		}
 	}
 	if len(data) > MaxFileSize {
@@ -240,7 +240,7 @@ func (r *serverReader) open(f Source, depth int) error {
 		bad++
 	}
 	if bad > 0 {
-		errs.Lines = append(errs.Lines, fmt.Sprintf("%s: terminating, %d bad configuration options", f.Name, bad))
+		errs.Lines = append(errs.Lines, fmt.Sprintf("%s: terminating, %d bad configuration options", visible(f.Name), bad))
 		return &errs
 	}
 	return nil
