@@ -15,8 +15,21 @@ const (
 	chachaWide  = chachaLanes * chachaBlock
 )
 
-// chachaState is the input of 16 blocks: row i is word i of the state.
-type chachaState [16][chachaLanes]uint32
+// chachaState is the input of 16 blocks: row i of in is word i of their states.
+// It should lie at a multiple of 64, as what align gives: else every vector
+// lies in two cache lines.
+type chachaState struct {
+	in [16][chachaLanes]uint32
+	c  [4][chachaLanes]uint32 // of xorAVX512, which lacks registers for the third row
+}
+
+// chachaRoom is a chachaState wherever the stack is.
+type chachaRoom [unsafe.Sizeof(chachaState{}) + 64]byte
+
+func (r *chachaRoom) align() *chachaState {
+	p := unsafe.Pointer(r)
+	return (*chachaState)(unsafe.Add(p, -uintptr(p)&63))
+}
 
 // Permutations of 64-bit words that put quarters of rows together.
 var (
@@ -35,17 +48,17 @@ var chachaCount = [chachaLanes]uint32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 
 func (s *chachaState) set(k *[8]uint32, seq, block uint32, level int) {
 	seq = bits.ReverseBytes32(seq)
 	if level >= levelAVX512 {
-		archsimd.BroadcastUint32x16(0x61707865).Store(&s[0])
-		archsimd.BroadcastUint32x16(0x3320646e).Store(&s[1])
-		archsimd.BroadcastUint32x16(0x79622d32).Store(&s[2])
-		archsimd.BroadcastUint32x16(0x6b206574).Store(&s[3])
+		archsimd.BroadcastUint32x16(0x61707865).Store(&s.in[0])
+		archsimd.BroadcastUint32x16(0x3320646e).Store(&s.in[1])
+		archsimd.BroadcastUint32x16(0x79622d32).Store(&s.in[2])
+		archsimd.BroadcastUint32x16(0x6b206574).Store(&s.in[3])
 		for i, w := range k {
-			archsimd.BroadcastUint32x16(w).Store(&s[4+i])
+			archsimd.BroadcastUint32x16(w).Store(&s.in[4+i])
 		}
-		archsimd.BroadcastUint32x16(block).Add(load32(&chachaCount)).Store(&s[12])
-		archsimd.BroadcastUint32x16(0).Store(&s[13])
-		archsimd.BroadcastUint32x16(0).Store(&s[14])
-		archsimd.BroadcastUint32x16(seq).Store(&s[15])
+		archsimd.BroadcastUint32x16(block).Add(load32(&chachaCount)).Store(&s.in[12])
+		archsimd.BroadcastUint32x16(0).Store(&s.in[13])
+		archsimd.BroadcastUint32x16(0).Store(&s.in[14])
+		archsimd.BroadcastUint32x16(seq).Store(&s.in[15])
 		return
 	}
 	s.setRow(0, 0x61707865)
@@ -55,8 +68,8 @@ func (s *chachaState) set(k *[8]uint32, seq, block uint32, level int) {
 	for i, w := range k {
 		s.setRow(4+i, w)
 	}
-	for i := range s[12] {
-		s[12][i] = block + uint32(i)
+	for i := range s.in[12] {
+		s.in[12][i] = block + uint32(i)
 	}
 	s.setRow(13, 0)
 	s.setRow(14, 0)
@@ -66,8 +79,8 @@ func (s *chachaState) set(k *[8]uint32, seq, block uint32, level int) {
 // setRow makes a word the same in all blocks.
 func (s *chachaState) setRow(i int, w uint32) {
 	x := archsimd.BroadcastUint32x8(w)
-	x.Store((*[8]uint32)(s[i][:8]))
-	x.Store((*[8]uint32)(s[i][8:]))
+	x.Store((*[8]uint32)(s.in[i][:8]))
+	x.Store((*[8]uint32)(s.in[i][8:]))
 }
 
 // setLanes puts another key into the lanes of the bits.
@@ -75,14 +88,14 @@ func (s *chachaState) setLanes(k *[8]uint32, lanes uint16, level int) {
 	if level >= levelAVX512 {
 		mask := archsimd.Mask32x16FromBits(lanes)
 		for i, w := range k {
-			archsimd.BroadcastUint32x16(w).Merge(load32(&s[4+i]), mask).Store(&s[4+i])
+			archsimd.BroadcastUint32x16(w).Merge(load32(&s.in[4+i]), mask).Store(&s.in[4+i])
 		}
 		return
 	}
 	for ; lanes != 0; lanes &= lanes - 1 {
 		lane := bits.TrailingZeros16(lanes) & 15
 		for i, w := range k {
-			s[4+i][lane] = w
+			s.in[4+i][lane] = w
 		}
 	}
 }
@@ -97,8 +110,8 @@ func (s *chachaState) xor(b []byte, level int) {
 	for ; len(b) >= chachaWide; b = b[chachaWide:] {
 		s.xorAVX2(b, 0)
 		s.xorAVX2(b[chachaWide/2:], 8)
-		for i := range s[12] {
-			s[12][i] += chachaLanes
+		for i := range s.in[12] {
+			s.in[12][i] += chachaLanes
 		}
 	}
 	if len(b) > 0 {
@@ -106,108 +119,115 @@ func (s *chachaState) xor(b []byte, level int) {
 	}
 }
 
-// xorAVX512 takes 1024 bytes at a time. Sixteen variables, not an array: those stay in registers.
+// xorAVX512 takes 1024 bytes at a time. Variables and not arrays, because those
+// stay in registers; of the third row only two, because there are fifteen.
 func (s *chachaState) xorAVX512(b []byte) {
 	for len(b) >= chachaWide {
-		x0 := load32(&s[0])
-		x1 := load32(&s[1])
-		x2 := load32(&s[2])
-		x3 := load32(&s[3])
-		x4 := load32(&s[4])
-		x5 := load32(&s[5])
-		x6 := load32(&s[6])
-		x7 := load32(&s[7])
-		x8 := load32(&s[8])
-		x9 := load32(&s[9])
-		x10 := load32(&s[10])
-		x11 := load32(&s[11])
-		x12 := load32(&s[12])
-		x13 := load32(&s[13])
-		x14 := load32(&s[14])
-		x15 := load32(&s[15])
+		x0 := load32(&s.in[0])
+		x1 := load32(&s.in[1])
+		x2 := load32(&s.in[2])
+		x3 := load32(&s.in[3])
+		x4 := load32(&s.in[4])
+		x5 := load32(&s.in[5])
+		x6 := load32(&s.in[6])
+		x7 := load32(&s.in[7])
+		c0, c1 := load32(&s.in[8]), load32(&s.in[9])
+		load32(&s.in[10]).Store(&s.c[2])
+		load32(&s.in[11]).Store(&s.c[3])
+		x12 := load32(&s.in[12])
+		x13 := load32(&s.in[13])
+		x14 := load32(&s.in[14])
+		x15 := load32(&s.in[15])
 		for range 10 {
 			x0 = x0.Add(x4)
 			x1 = x1.Add(x5)
-			x2 = x2.Add(x6)
-			x3 = x3.Add(x7)
 			x12 = x12.Xor(x0).RotateAllLeft(16)
 			x13 = x13.Xor(x1).RotateAllLeft(16)
-			x14 = x14.Xor(x2).RotateAllLeft(16)
-			x15 = x15.Xor(x3).RotateAllLeft(16)
-			x8 = x8.Add(x12)
-			x9 = x9.Add(x13)
-			x10 = x10.Add(x14)
-			x11 = x11.Add(x15)
-			x4 = x4.Xor(x8).RotateAllLeft(12)
-			x5 = x5.Xor(x9).RotateAllLeft(12)
-			x6 = x6.Xor(x10).RotateAllLeft(12)
-			x7 = x7.Xor(x11).RotateAllLeft(12)
+			c0 = c0.Add(x12)
+			c1 = c1.Add(x13)
+			x4 = x4.Xor(c0).RotateAllLeft(12)
+			x5 = x5.Xor(c1).RotateAllLeft(12)
 			x0 = x0.Add(x4)
 			x1 = x1.Add(x5)
-			x2 = x2.Add(x6)
-			x3 = x3.Add(x7)
 			x12 = x12.Xor(x0).RotateAllLeft(8)
 			x13 = x13.Xor(x1).RotateAllLeft(8)
+			c0 = c0.Add(x12)
+			c1 = c1.Add(x13)
+			x4 = x4.Xor(c0).RotateAllLeft(7)
+			x5 = x5.Xor(c1).RotateAllLeft(7)
+			c0.Store(&s.c[0])
+			c1.Store(&s.c[1])
+			c0 = load32(&s.c[2])
+			c1 = load32(&s.c[3])
+			x2 = x2.Add(x6)
+			x3 = x3.Add(x7)
+			x14 = x14.Xor(x2).RotateAllLeft(16)
+			x15 = x15.Xor(x3).RotateAllLeft(16)
+			c0 = c0.Add(x14)
+			c1 = c1.Add(x15)
+			x6 = x6.Xor(c0).RotateAllLeft(12)
+			x7 = x7.Xor(c1).RotateAllLeft(12)
+			x2 = x2.Add(x6)
+			x3 = x3.Add(x7)
 			x14 = x14.Xor(x2).RotateAllLeft(8)
 			x15 = x15.Xor(x3).RotateAllLeft(8)
-			x8 = x8.Add(x12)
-			x9 = x9.Add(x13)
-			x10 = x10.Add(x14)
-			x11 = x11.Add(x15)
-			x4 = x4.Xor(x8).RotateAllLeft(7)
-			x5 = x5.Xor(x9).RotateAllLeft(7)
-			x6 = x6.Xor(x10).RotateAllLeft(7)
-			x7 = x7.Xor(x11).RotateAllLeft(7)
+			c0 = c0.Add(x14)
+			c1 = c1.Add(x15)
+			x6 = x6.Xor(c0).RotateAllLeft(7)
+			x7 = x7.Xor(c1).RotateAllLeft(7)
+			// Diagonals.
 			x0 = x0.Add(x5)
 			x1 = x1.Add(x6)
-			x2 = x2.Add(x7)
-			x3 = x3.Add(x4)
 			x15 = x15.Xor(x0).RotateAllLeft(16)
 			x12 = x12.Xor(x1).RotateAllLeft(16)
-			x13 = x13.Xor(x2).RotateAllLeft(16)
-			x14 = x14.Xor(x3).RotateAllLeft(16)
-			x10 = x10.Add(x15)
-			x11 = x11.Add(x12)
-			x8 = x8.Add(x13)
-			x9 = x9.Add(x14)
-			x5 = x5.Xor(x10).RotateAllLeft(12)
-			x6 = x6.Xor(x11).RotateAllLeft(12)
-			x7 = x7.Xor(x8).RotateAllLeft(12)
-			x4 = x4.Xor(x9).RotateAllLeft(12)
+			c0 = c0.Add(x15)
+			c1 = c1.Add(x12)
+			x5 = x5.Xor(c0).RotateAllLeft(12)
+			x6 = x6.Xor(c1).RotateAllLeft(12)
 			x0 = x0.Add(x5)
 			x1 = x1.Add(x6)
-			x2 = x2.Add(x7)
-			x3 = x3.Add(x4)
 			x15 = x15.Xor(x0).RotateAllLeft(8)
 			x12 = x12.Xor(x1).RotateAllLeft(8)
+			c0 = c0.Add(x15)
+			c1 = c1.Add(x12)
+			x5 = x5.Xor(c0).RotateAllLeft(7)
+			x6 = x6.Xor(c1).RotateAllLeft(7)
+			c0.Store(&s.c[2])
+			c1.Store(&s.c[3])
+			c0 = load32(&s.c[0])
+			c1 = load32(&s.c[1])
+			x2 = x2.Add(x7)
+			x3 = x3.Add(x4)
+			x13 = x13.Xor(x2).RotateAllLeft(16)
+			x14 = x14.Xor(x3).RotateAllLeft(16)
+			c0 = c0.Add(x13)
+			c1 = c1.Add(x14)
+			x7 = x7.Xor(c0).RotateAllLeft(12)
+			x4 = x4.Xor(c1).RotateAllLeft(12)
+			x2 = x2.Add(x7)
+			x3 = x3.Add(x4)
 			x13 = x13.Xor(x2).RotateAllLeft(8)
 			x14 = x14.Xor(x3).RotateAllLeft(8)
-			x10 = x10.Add(x15)
-			x11 = x11.Add(x12)
-			x8 = x8.Add(x13)
-			x9 = x9.Add(x14)
-			x5 = x5.Xor(x10).RotateAllLeft(7)
-			x6 = x6.Xor(x11).RotateAllLeft(7)
-			x7 = x7.Xor(x8).RotateAllLeft(7)
-			x4 = x4.Xor(x9).RotateAllLeft(7)
+			c0 = c0.Add(x13)
+			c1 = c1.Add(x14)
+			x7 = x7.Xor(c0).RotateAllLeft(7)
+			x4 = x4.Xor(c1).RotateAllLeft(7)
 		}
-		x0 = x0.Add(load32(&s[0]))
-		x1 = x1.Add(load32(&s[1]))
-		x2 = x2.Add(load32(&s[2]))
-		x3 = x3.Add(load32(&s[3]))
-		x4 = x4.Add(load32(&s[4]))
-		x5 = x5.Add(load32(&s[5]))
-		x6 = x6.Add(load32(&s[6]))
-		x7 = x7.Add(load32(&s[7]))
-		x8 = x8.Add(load32(&s[8]))
-		x9 = x9.Add(load32(&s[9]))
-		x10 = x10.Add(load32(&s[10]))
-		x11 = x11.Add(load32(&s[11]))
-		x12 = x12.Add(load32(&s[12]))
-		x13 = x13.Add(load32(&s[13]))
-		x14 = x14.Add(load32(&s[14]))
-		x15 = x15.Add(load32(&s[15]))
-		load32(&s[12]).Add(archsimd.BroadcastUint32x16(chachaLanes)).Store(&s[12])
+		x0 = x0.Add(load32(&s.in[0]))
+		x1 = x1.Add(load32(&s.in[1]))
+		x2 = x2.Add(load32(&s.in[2]))
+		x3 = x3.Add(load32(&s.in[3]))
+		x4 = x4.Add(load32(&s.in[4]))
+		x5 = x5.Add(load32(&s.in[5]))
+		x6 = x6.Add(load32(&s.in[6]))
+		x7 = x7.Add(load32(&s.in[7]))
+		x12 = x12.Add(load32(&s.in[12]))
+		x13 = x13.Add(load32(&s.in[13]))
+		x14 = x14.Add(load32(&s.in[14]))
+		x15 = x15.Add(load32(&s.in[15]))
+		x8, x9 := c0.Add(load32(&s.in[8])), c1.Add(load32(&s.in[9]))
+		x10, x11 := load32(&s.c[2]).Add(load32(&s.in[10])), load32(&s.c[3]).Add(load32(&s.in[11]))
+		load32(&s.in[12]).Add(archsimd.BroadcastUint32x16(chachaLanes)).Store(&s.in[12])
 
 		// Transpose 4 rows by 4 lanes, within quarters of vectors: of a0 to a3,
 		// then p0 has 4 words of blocks 0, 4, 8, 12, p1 of blocks 1, 5, 9, 13.

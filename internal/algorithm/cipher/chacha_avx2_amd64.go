@@ -17,7 +17,7 @@ var (
 // from that lane on.
 func (s *chachaState) xorAVX2(b []byte, lane int) {
 	_ = b[chachaWide/2-1]
-	in := unsafe.Pointer(&s[0][lane&8])
+	in := unsafe.Pointer(&s.in[0][lane&8])
 	turn16, turn8 := archsimd.LoadInt8x32(&chachaTurn16), archsimd.LoadInt8x32(&chachaTurn8)
 	x0 := row256(in, 0)
 	x1 := row256(in, 1)

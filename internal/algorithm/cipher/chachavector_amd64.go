@@ -89,16 +89,17 @@ func (c *chachaVector) fill(seq uint32) {
 	n := chachaLanes / c.stride
 	c.count = uint32(n)
 
-	var s chachaState
+	var room chachaRoom
+	s := room.align()
 	s.set(&c.k1, seq, 0, c.level)
 	lengths := uint16(0)
 	for i := range n {
 		lane := i * c.stride
 		lengths |= 1 << lane
 		nonce := bits.ReverseBytes32(seq + uint32(i))
-		s[15][lane], s[12][lane] = nonce, 0
+		s.in[15][lane], s.in[12][lane] = nonce, 0
 		for j := 1; j < c.stride; j++ {
-			s[15][lane+j], s[12][lane+j] = nonce, uint32(j-1)
+			s.in[15][lane+j], s.in[12][lane+j] = nonce, uint32(j-1)
 		}
 	}
 	s.setLanes(&c.k2, lengths, c.level)
@@ -124,7 +125,8 @@ func (c *chachaVector) crypt(b []byte, h chachaHead, seq uint32) {
 
 // stream XORs b with the key stream of the packet from that block on.
 func (c *chachaVector) stream(b []byte, seq, block uint32) {
-	var s chachaState
+	var room chachaRoom
+	s := room.align()
 	s.set(&c.k1, seq, block, c.level)
 	n := len(b) / chachaWide * chachaWide
 	if n > 0 {

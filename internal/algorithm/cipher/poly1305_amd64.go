@@ -131,7 +131,8 @@ const polyBit = 1 << 24
 
 const polyPair512 = 256 // bytes in two groups of AVX-512
 
-// polyState512 is h, and the powers it is stepped with.
+// polyState512 is h, and the powers it is stepped with. It should lie at a
+// multiple of 64: else every vector lies in two cache lines.
 type polyState512 struct {
 	h       [5][8]uint64
 	r8, r16 polyPower
@@ -140,7 +141,9 @@ type polyState512 struct {
 }
 
 func poly1305AVX512(out *[16]byte, b []byte, key *[32]byte) {
-	var s polyState512
+	var room [unsafe.Sizeof(polyState512{}) + 64]byte
+	at := unsafe.Pointer(&room)
+	s := (*polyState512)(unsafe.Add(at, -uintptr(at)&63))
 	r := polyKey(key)
 	r2 := r.mul(r)
 	r3, r4 := r2.mul(r), r2.mul(r2)
