@@ -19,6 +19,10 @@ func (r *run) connect(ctx context.Context) int {
 	if err := r.unfinished(); err != nil {
 		return r.status(err)
 	}
+	if r.conf.ForkAfterAuthentication && r.parent == nil {
+		return r.startBackground()
+	}
+	r.speak()
 	// A closed pipe is an error of the write, not the end of the process; yet
 	// programs that are started must not inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)

@@ -98,11 +98,15 @@ func (l *loop) withSession(ctx context.Context) error {
 
 // openStreams takes the process's standard files for the session.
 func (l *loop) openStreams() {
-	if !l.conf.StdinNull {
-		l.streams.in = rawio.Inherited(fileNumber(l.io.In), "stdin")
+	number := fileNumber
+	if l.parent != nil {
+		number = dupNumber
 	}
-	l.streams.out = rawio.Inherited(fileNumber(l.io.Out), "stdout")
-	l.streams.err = rawio.Inherited(fileNumber(l.io.Err), "stderr")
+	if !l.conf.StdinNull {
+		l.streams.in = rawio.Inherited(number(l.io.In), "stdin")
+	}
+	l.streams.out = rawio.Inherited(number(l.io.Out), "stdout")
+	l.streams.err = rawio.Inherited(number(l.io.Err), "stderr")
 }
 
 func fileNumber(f *os.File) int {

@@ -3,6 +3,7 @@ package ssh
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"strings"
 
@@ -39,14 +40,17 @@ type run struct {
 
 	command string
 	tty     bool // a terminal is asked for
+
+	parent *os.File  // not nil: we go to the background after login and tell it so
+	logTo  io.Writer // where the log goes
 }
 
 // Main runs ssh with the words behind its name and returns its exit status:
 // that of the remote program, or 255.
-func Main(ctx context.Context, io stdio.Stdio, args []string) int {
-	r := &run{io: io, log: client.NewLogger(io.Err, client.LevelInfo, false)}
-	status := r.main(ctx, args)
-	return status
+func Main(ctx context.Context, std stdio.Stdio, args []string) int {
+	r := &run{io: std, log: client.NewLogger(std.Err, client.LevelInfo, false), logTo: std.Err}
+	r.beBackground()
+	return r.main(ctx, args)
 }
 
 func (r *run) main(ctx context.Context, args []string) int {
@@ -139,11 +143,17 @@ func (r *run) openLog() error {
 			r.io.Errorf("Couldn't open logfile %s: %s", r.logFile, client.Strerror(err))
 			return exit(1)
 		}
-		r.log = client.NewLogger(f, level, true)
+		r.log, r.logTo = client.NewLogger(f, level, true), f
+		if r.parent != nil {
+			r.log.Redirect(nil)
+		}
 	} else {
 		r.log.SetLevel(level)
 	}
 	for _, w := range r.warnings {
+		if r.parent != nil {
+			break // the parent has said it
+		}
 		if r.logFile != "" {
 			r.log.Info("%s", w)
 		} else {

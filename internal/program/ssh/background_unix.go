@@ -1,0 +1,100 @@
+//go:build unix
+
+package ssh
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"github.com/nacre-ssh/nacre/internal/client"
+	"github.com/nacre-ssh/nacre/internal/system/tty"
+	"golang.org/x/sys/unix"
+)
+
+// startBackground starts this program again as the process that will own the
+// connection, and waits until it went to the background or ended.
+func (r *run) startBackground() int {
+	ours, theirs, err := os.Pipe()
+	if err != nil {
+		r.log.Fatal("daemon() failed: %s", client.Strerror(err))
+		return failure
+	}
+	defer ours.Close()
+	self := "/proc/self/exe"
+	if runtime.GOOS != "linux" {
+		if self, err = os.Executable(); err != nil {
+			r.log.Fatal("daemon() failed: %s", client.Strerror(err))
+			return failure
+		}
+	}
+	cmd := &exec.Cmd{Path: self, Args: os.Args, Stdin: r.io.In, Stdout: r.io.Out, Stderr: r.io.Err}
+	cmd.Env = append(r.io.Env[:len(r.io.Env):len(r.io.Env)], backgroundEnv+"=3")
+	cmd.ExtraFiles = []*os.File{theirs}
+
+	// What the terminal sends goes to both of us: the child decides. What is
+	// sent to us alone is passed on.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
+	err = cmd.Start()
+	theirs.Close()
+	if err != nil {
+		r.log.Fatal("daemon() failed: %s", client.Strerror(err))
+		return failure
+	}
+	go func() {
+		for s := range signals {
+			if s == syscall.SIGTERM || s == syscall.SIGHUP {
+				cmd.Process.Signal(s)
+			}
+		}
+	}()
+	var word [1]byte
+	if n, _ := ours.Read(word[:]); n == 1 {
+		return 0
+	}
+	err = cmd.Wait()
+	var status *exec.ExitError
+	if !errors.As(err, &status) {
+		return 0 // it ended before there was anything to background
+	}
+	if w, ok := status.Sys().(syscall.WaitStatus); ok && w.Signaled() {
+		tty.Raise(w.Signal())
+	}
+	return status.ExitCode()
+}
+
+// detach begins a session without a terminal and points the standard files at
+// /dev/null, standard error only where it has no debug log to take.
+func detach(keepErr bool) error {
+	if _, err := unix.Setsid(); err != nil {
+		return err
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	for fd := range 3 {
+		if fd == 2 && keepErr {
+			continue
+		}
+		if err := dup2(int(null.Fd()), fd); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dupNumber gives f's file a number that stays when the standard ones are
+// taken away.
+func dupNumber(f *os.File) int {
+	n, err := unix.FcntlInt(uintptr(fileNumber(f)), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return -1
+	}
+	return n
+}
