@@ -82,8 +82,7 @@ func (k *Conn) init(ctx context.Context, c net.Conn, cfg *transport.Config) {
 	k.raw, k.client, k.done, k.begun = rawio.NewConn(c), cfg.Client, make(chan struct{}), time.Now()
 	k.ctx, k.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	k.group.fail = k.abort
-	cfg.Go = k.group.Go
-	k.t = transport.New(k.raw, cfg)
+	k.t = transport.New(k.raw, cfg, k.group.Go)
 }
 
 // abort ends the connection from any goroutine: the reader is woken, finds that
@@ -106,7 +105,6 @@ func (c *Conn) abort(err error) {
 func (c *Conn) start(mc *connection.Config, interval time.Duration) {
 	mc.Now, mc.Go = time.Now, c.group.Go
 	c.mux = connection.New(c.t, mc)
-	c.t.Trim()
 	if interval > 0 {
 		c.rekey = time.AfterFunc(interval, func() { c.rekeyByAge(interval) })
 	}

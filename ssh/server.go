@@ -110,14 +110,14 @@ type Server struct {
 	// Moduli serves Diffie-Hellman group exchanges: see ParseModuli.
 	Moduli *Moduli
 
-	once     sync.Once
-	buffers  transport.Buffers
-	keys     []transport.HostKey
-	keysErr  error
-	secret   uint64
-	budget   *Budget
-	extInfo  []wire.Extension
-	hostKeys []byte // payload of hostkeys-00@openssh.com
+	once      sync.Once
+	buffers   transport.Buffers
+	transport *transport.Config // one for all connections
+	keys      []transport.HostKey
+	keysErr   error
+	secret    uint64
+	budget    *Budget
+	hostKeys  []byte // payload of hostkeys-00@openssh.com
 
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}
@@ -153,11 +153,19 @@ func (s *Server) prepare() error {
 			s.budget = &Budget{Limit: defaultBudget}
 		}
 		algs := orDefault(s.PublicKeyAlgorithms, pubkey.DefaultHostKeyAlgorithms)
-		s.extInfo = []wire.Extension{
+		t := s.Config.transport(false, &s.buffers)
+		t.HostKeys = s.keys
+		t.ExtInfo = []wire.Extension{
 			{Name: "server-sig-algs", Value: []byte(strings.Join(plainAlgorithms(algs), ","))},
 			{Name: "publickey-hostbound@openssh.com", Value: []byte("0")},
 			{Name: "ping@openssh.com", Value: []byte("0")},
 		}
+		if s.Moduli != nil {
+			t.Moduli = func(minBits, preferredBits, maxBits int) ([]byte, []byte, bool) {
+				return s.Moduli.Pick(minBits, preferredBits, maxBits, rand.Reader)
+			}
+		}
+		s.transport = t
 	})
 	return s.keysErr
 }
@@ -396,15 +404,7 @@ func (c *ServerConn) ForcedCommand() string {
 // of its own.
 func (s *Server) serve(ctx context.Context, nc net.Conn, ended chan<- error) {
 	c := &ServerConn{s: s, ended: ended}
-	tc := s.Config.transport(false, &s.buffers)
-	tc.HostKeys = s.keys
-	tc.ExtInfo = s.extInfo
-	if s.Moduli != nil {
-		tc.Moduli = func(minBits, preferredBits, maxBits int) ([]byte, []byte, bool) {
-			return s.Moduli.Pick(minBits, preferredBits, maxBits, rand.Reader)
-		}
-	}
-	c.Conn.init(ctx, nc, tc)
+	c.Conn.init(ctx, nc, s.transport)
 	c.Meta = &ConnMeta{RemoteAddr: nc.RemoteAddr(), LocalAddr: nc.LocalAddr()}
 	s.mu.Lock()
 	if s.closing {

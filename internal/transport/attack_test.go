@@ -487,7 +487,6 @@ func TestPKT06_Tampering(t *testing.T) {
 				seal := func(p []byte) []byte {
 					client.out.mu.Lock()
 					defer client.out.mu.Unlock()
-					client.out.obuf = nil
 					client.out.sealLocked(p)
 					b := client.out.obuf
 					client.out.obuf = nil
@@ -695,7 +694,7 @@ func TestPKT16_SlowReader(t *testing.T) {
 	case <-time.After(2 * time.Second):
 	}
 	server.out.mu.Lock()
-	n := cap(server.out.obuf) + cap(server.out.spare)
+	n := cap(server.out.obuf)
 	server.out.mu.Unlock()
 	if n > 4*MaxOutbound {
 		t.Errorf("%d bytes wait", n)

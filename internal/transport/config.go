@@ -67,7 +67,6 @@ type Config struct {
 	Guess bool
 
 	Now   func() time.Time
-	Go    func(func()) // starts a goroutine
 	Trace func(level int, format string, args ...any)
 	// Buffers may be shared by many connections.
 	Buffers *Buffers

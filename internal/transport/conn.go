@@ -84,10 +84,11 @@ type Conn struct {
 }
 
 // New makes a connection over stream. Nothing is sent before Handshake.
-func New(stream Stream, cfg *Config) *Conn {
+// start starts a goroutine of the connection.
+func New(stream Stream, cfg *Config, start func(func())) *Conn {
 	c := &Conn{cfg: cfg, stream: stream}
 	c.in.init(stream, cfg.Buffers)
-	c.out.init(stream, cfg.Buffers, cfg.Go)
+	c.out.init(stream, cfg.Buffers, start)
 	return c
 }
 
@@ -115,9 +116,7 @@ func (c *Conn) Stream() Stream { return c.stream }
 // until the stream's read deadline.
 func (c *Conn) Handshake() error {
 	c.mineID = []byte(c.cfg.Version)
-	c.out.mu.Lock()
-	c.out.obuf = append(append(c.out.obuf, c.mineID...), "\r\n"...)
-	c.out.mu.Unlock()
+	c.out.text(c.cfg.Version + "\r\n")
 	c.cfg.trace(1, "Local version string %s", c.mineID)
 	if err := c.begin(); err != nil {
 		return err
@@ -225,7 +224,7 @@ func (c *Conn) own(p []byte) error {
 		// The exchange has deep frames: on a goroutine of its own it leaves the
 		// reader's stack small for the connection's long life.
 		done := make(chan error, 1)
-		c.cfg.Go(func() { done <- c.exchange(p) })
+		c.out.goFunc(func() { done <- c.exchange(p) })
 		return <-done
 	}
 	return nil
@@ -365,15 +364,6 @@ func (c *Conn) SetAuthenticated() {
 	if c.Algorithms.Write.Compression == zlibDelayed {
 		c.out.deflate = compression.NewCompressor(6)
 	}
-}
-
-// Trim drops what only the login needed.
-func (c *Conn) Trim() {
-	c.out.mu.Lock()
-	if len(c.out.obuf) == 0 && !c.out.writing {
-		c.out.obuf, c.out.spare = nil, nil
-	}
-	c.out.mu.Unlock()
 }
 
 const (

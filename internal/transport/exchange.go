@@ -479,6 +479,7 @@ func (x *exchange) newKeys(s *kex.Secret, client *wire.KexInit) error {
 	random := ci.BlockSize > 1 && sealer.Oracle()
 	c.out.mu.Lock()
 	c.in.limit, c.out.limit, c.keyedAt = limit, limit, c.cfg.Now()
+	c.kexinit = nil // from newKeys on the next exchange may begin
 	c.out.mu.Unlock()
 	if err := c.out.newKeys(sealer, c.strict, random, ext); err != nil {
 		return err

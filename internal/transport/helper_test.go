@@ -66,7 +66,6 @@ func newEnd(t testing.TB, c net.Conn, client bool, change func(*Config)) *end {
 		KeyExchanges: []string{"curve25519-sha256"}, HostKeyAlgorithms: []string{"ssh-ed25519"},
 		Ciphers: []string{"aes128-gcm@openssh.com"}, MACs: []string{"hmac-sha2-256"}, Compressions: []string{"none"},
 		Now: time.Now, Buffers: &Buffers{},
-		Go: func(f func()) { e.wg.Go(f) },
 	}
 	e.cfg.Trace = func(level int, format string, args ...any) {
 		if e.hook != nil && e.Conn != nil {
@@ -76,7 +75,7 @@ func newEnd(t testing.TB, c net.Conn, client bool, change func(*Config)) *end {
 	if change != nil {
 		change(e.cfg)
 	}
-	e.Conn = New(rawio.NewConn(c), e.cfg)
+	e.Conn = New(rawio.NewConn(c), e.cfg, func(f func()) { e.wg.Go(f) })
 	t.Cleanup(func() { e.Close(); e.wg.Wait() })
 	return e
 }

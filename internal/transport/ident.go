@@ -72,9 +72,7 @@ func (c *Conn) refuse(text string) {
 		return
 	}
 	c.silent = true // no DISCONNECT packet to somebody who does not speak SSH
-	c.out.mu.Lock()
-	c.out.obuf = append(c.out.obuf, text...)
-	c.out.mu.Unlock()
+	c.out.text(text)
 	c.out.tryFlush()
 }
 

@@ -50,7 +50,7 @@ func pick(client, server []string) string {
 	}
 	for _, s := range client {
 		if !marker(s) && has(s) {
-			return s
+			return strings.Clone(s) // the list that it is cut from goes
 		}
 	}
 	return ""

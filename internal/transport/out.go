@@ -32,10 +32,11 @@ type out struct {
 	padding *rand.ChaCha8 // for modes whose padding must vary
 	layout  layout        // of a sealed packet under the current key
 
-	obuf    []byte // sealed, waiting to be written
-	spare   []byte // the other of two buffers that take turns
-	writing bool   // somebody is in a write of stream, outside mu
-	helper  bool   // the writer goroutine runs
+	obuf    []byte  // sealed, waiting to be written; part of slab, if that is not nil
+	slab    *[]byte // of the pool that connections share: none is held at rest
+	class   int     // of slab
+	writing bool    // somebody is in a write of stream, outside mu
+	helper  bool    // the writer goroutine runs
 
 	kexing    bool     // from our KEXINIT to our NEWKEYS
 	held      [][]byte // payloads of the reader that wait for NEWKEYS
@@ -97,15 +98,13 @@ func (o *out) sealLocked(payload []byte) {
 			return
 		}
 	}
-	start := len(o.obuf)
 	pad := o.layout.padding(len(payload))
 	if o.padNext > 0 {
 		pad = o.layout.padTo(len(payload), pad, o.padNext)
 		o.padNext = 0
 	}
 	total := 5 + len(payload) + pad + o.layout.tag
-	o.obuf = grow(o.obuf, total)
-	b := o.obuf[start:]
+	b := o.growLocked(total)
 	copy(b[5:], payload)
 	o.finishLocked(b, len(payload))
 }
@@ -134,13 +133,47 @@ func (o *out) finishLocked(b []byte, n int) {
 	}
 }
 
-func grow(b []byte, n int) []byte {
-	if len(b)+n <= cap(b) {
-		return b[:len(b)+n]
+// text puts clear text behind what waits: identification lines.
+func (o *out) text(s string) {
+	o.mu.Lock()
+	copy(o.growLocked(len(s)), s)
+	o.mu.Unlock()
+}
+
+// growLocked makes obuf longer by n bytes, which it returns.
+func (o *out) growLocked(n int) []byte {
+	start := len(o.obuf)
+	if start+n > cap(o.obuf) {
+		old, oldClass := o.slab, o.class
+		nb := o.roomLocked(start + n)
+		nb = nb[:copy(nb[:start], o.obuf)]
+		if old != nil {
+			o.buffers.putRead(oldClass, old)
+		}
+		o.obuf = nb
 	}
-	nb := make([]byte, len(b)+n, max(2*cap(b), len(b)+n, 1024))
-	copy(nb, b)
-	return nb
+	o.obuf = o.obuf[:start+n]
+	return o.obuf[start:]
+}
+
+// roomLocked takes a buffer with room for n bytes: a shared one, but for what
+// no pool has.
+func (o *out) roomLocked(n int) []byte {
+	for class, size := range readSizes {
+		if n <= size {
+			o.slab, o.class = o.buffers.getRead(class), class
+			return (*o.slab)[:0]
+		}
+	}
+	o.slab = nil
+	return make([]byte, 0, 2*n)
+}
+
+// emptyLocked gives up a buffer that was written out.
+func (o *out) emptyLocked(slab *[]byte, class int) {
+	if slab != nil {
+		o.buffers.putRead(class, slab)
+	}
 }
 
 func (o *out) failLocked(err error) {
@@ -205,8 +238,8 @@ func (o *out) flushLocked() error {
 
 // writeLocked writes obuf and then more, both sealed already, outside the lock.
 func (o *out) writeLocked(more []byte) {
-	b := o.obuf
-	o.obuf, o.spare = o.spare[:0], nil
+	b, slab, class := o.obuf, o.slab, o.class
+	o.obuf, o.slab = nil, nil
 	o.writing = true
 	o.mu.Unlock()
 	var err error
@@ -218,9 +251,7 @@ func (o *out) writeLocked(more []byte) {
 	}
 	o.mu.Lock()
 	o.writing = false
-	if cap(b) <= 64<<10 {
-		o.spare = b[:0]
-	}
+	o.emptyLocked(slab, class)
 	if err != nil {
 		o.broken = true
 		o.failLocked(err)
@@ -243,10 +274,8 @@ func (o *out) tryFlush() error {
 		return err
 	}
 	if n == len(o.obuf) {
-		o.obuf = o.obuf[:0]
-		if cap(o.obuf) > 64<<10 {
-			o.obuf = nil
-		}
+		o.emptyLocked(o.slab, o.class)
+		o.obuf, o.slab = nil, nil
 		o.changed.Broadcast()
 		return nil
 	}
