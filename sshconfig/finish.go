@@ -1,6 +1,7 @@
 package sshconfig
 
 import (
+	"errors"
 	"io"
 	"strings"
 )
@@ -54,6 +55,24 @@ func (c *Client) presetByOthers() {
 	}
 }
 
+var errUser = errors.New("remote username contains invalid characters")
+
+// ValidUser tells whether a login name can do no harm in a command line that
+// a proxy command or a log makes of it. It is asked about names that tokens
+// or variables made; a literal one in a file is its owner's business.
+func ValidUser(name string) bool {
+	if name == "" || name[0] == '-' || name[len(name)-1] == '\\' {
+		return false
+	}
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if c < ' ' || c == 0x7f || strings.IndexByte("'`\";&<>|(){}", c) >= 0 || c == '-' && name[i-1] == ' ' {
+			return false
+		}
+	}
+	return true
+}
+
 // expandAll expands tokens, variables and ~ in the values that -G shows
 // expanded. Identities, certificates, commands run later and ProxyCommand
 // are expanded where they are used, with [Client.Tokens].
@@ -64,6 +83,9 @@ func (c *Client) expandAll() error {
 		v, err := t.ExpandEnv(c.User, TokensUser)
 		if err != nil {
 			return err
+		}
+		if v != c.User && !ValidUser(v) {
+			return errUser
 		}
 		c.User, c.lits.user, t.User = v, true, v
 	}

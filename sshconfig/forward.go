@@ -222,7 +222,7 @@ func (k forwardKind) describe() (string, string) {
 	return "[BIND:]PORT or PATH, then HOST:PORT or PATH", "none"
 }
 
-// A Hop is one place of a jump list, or a destination.
+// A Hop is one place of a jump list.
 type Hop struct {
 	User, Host string
 	Port       int // 0: not given
@@ -258,26 +258,7 @@ func ParseJump(s string) ([]Hop, error) {
 	return hops, nil
 }
 
-var errDestination = errors.New("sshconfig: bad destination: write [USER@]HOST or ssh://[USER@]HOST[:PORT]")
-
-// ParseDestination reads the destination of the command line: [USER@]HOST
-// or ssh://[USER@]HOST[:PORT][/]. Only the second form has a port, and
-// brackets around an IPv6 address.
-func ParseDestination(s string) (h Hop, err error) {
-	if isURI(s) {
-		return parseHop(s)
-	}
-	h.Host = s
-	if i := strings.LastIndexByte(s, '@'); i >= 0 {
-		if h.User, h.Host = s[:i], s[i+1:]; h.User == "" {
-			return Hop{}, errDestination
-		}
-	}
-	if h.Host == "" {
-		return Hop{}, errDestination
-	}
-	return h, nil
-}
+var errHop = errors.New("sshconfig: bad jump host: write [USER@]HOST[:PORT] or ssh://[USER@]HOST[:PORT]")
 
 func isURI(s string) bool { return len(s) >= 6 && equalFold(s[:6], "ssh://") }
 
@@ -289,7 +270,7 @@ func parseHop(s string) (h Hop, err error) {
 		s = s[6:]
 		if i := strings.IndexByte(s, '/'); i >= 0 {
 			if i != len(s)-1 {
-				return h, errDestination
+				return h, errHop
 			}
 			s = s[:i]
 		}
@@ -297,7 +278,7 @@ func parseHop(s string) (h Hop, err error) {
 	if i := strings.LastIndexByte(s, '@'); i >= 0 {
 		h.User, s = s[:i], s[i+1:]
 		if h.User == "" {
-			return Hop{}, errDestination
+			return Hop{}, errHop
 		}
 		if uri {
 			if h.User, err = unescapeURI(h.User); err != nil {
@@ -309,29 +290,29 @@ func parseHop(s string) (h Hop, err error) {
 	switch i := strings.IndexByte(s, ']'); {
 	case strings.HasPrefix(s, "["):
 		if i < 0 || i+1 < len(s) && s[i+1] != ':' {
-			return Hop{}, errDestination
+			return Hop{}, errHop
 		}
 		h.Host, s = s[1:i], s[i+1:]
 		if s != "" {
 			port = s[1:]
 			if port == "" {
-				return Hop{}, errDestination
+				return Hop{}, errHop
 			}
 		}
 	case strings.Count(s, ":") == 1:
 		h.Host, port, _ = strings.Cut(s, ":")
 		if port == "" {
-			return Hop{}, errDestination
+			return Hop{}, errHop
 		}
 	case !strings.Contains(s, ":"):
 		h.Host = s
 	}
 	if h.Host == "" {
-		return Hop{}, errDestination
+		return Hop{}, errHop
 	}
 	if port != "" {
 		if h.Port = parsePort(port, nil); h.Port <= 0 {
-			return Hop{}, errDestination
+			return Hop{}, errHop
 		}
 	}
 	return h, nil
@@ -348,11 +329,11 @@ func unescapeURI(s string) (string, error) {
 			continue
 		}
 		if i+2 >= len(s) {
-			return "", errDestination
+			return "", errHop
 		}
 		c, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
 		if err != nil || c == 0 {
-			return "", errDestination
+			return "", errHop
 		}
 		b = append(b, byte(c))
 		i += 2

@@ -21,12 +21,11 @@ type row[T any] struct {
 type flags uint16
 
 const (
-	inMatch    flags = 1 << iota // may stand in a server's Match block
-	appends                      // every line adds; otherwise the first value wins
-	lastWins                     // the last value wins
-	anyBlock                     // takes effect even in a block that does not apply
-	hidden                       // -G and -T do not show it
-	firstInSet                   // many words in one line: the first line that applies counts as a whole
+	inMatch  flags = 1 << iota // may stand in a server's Match block
+	appends                    // every line adds; otherwise the first value wins
+	lastWins                   // the last value wins
+	anyBlock                   // takes effect even in a block that does not apply
+	hidden                     // -G and -T do not show it
 )
 
 // A kind is the type of a keyword's value.

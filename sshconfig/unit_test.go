@@ -189,16 +189,13 @@ func TestVisible(t *testing.T) {
 	}
 }
 
-func TestDestination(t *testing.T) {
+func TestJump(t *testing.T) {
 	for in, want := range map[string]string{
-		"h": "{ h 0}", "u@h": "{u h 0}", "u@v@h": "{u@v h 0}", "h:22": "{ h:22 0}", "::1": "{ ::1 0}", "u@::1": "{u ::1 0}", "ssh://h": "{ h 0}", "ssh://u@h:99/": "{u h 99}", "SSH://[::1]:5": "{ ::1 5}", "ssh://a%40b@h": "{a@b h 0}",
-		"": "bad", "@h": "bad", "u@": "bad", "ssh://h/x": "bad", "ssh://h:": "bad", "ssh://h:x": "bad", "ssh://h:0": "bad", "ssh://": "bad", "ssh://u%@h": "bad", "ssh://u%00@h": "bad", "ssh://[::1": "bad", "ssh://::1": "bad",
+		"h": "h", "u@h": "u@h", "u@v@h": "u@v@h", "h:22": "h:22", "u@[::1]:5": "u@[::1]:5", "[::1]": "[::1]", "10.0.0.1": "[10.0.0.1]", "ssh://h": "h", "ssh://u@h:99/": "u@h:99", "SSH://[::1]:5": "[::1]:5", "ssh://a%40b@h": "a@b@h",
+		"": "bad", "@h": "bad", "u@": "bad", "::1": "bad", "h:": "bad", "ssh://h/x": "bad", "ssh://h:": "bad", "ssh://h:x": "bad", "ssh://h:0": "bad", "ssh://": "bad", "ssh://u%@h": "bad", "ssh://u%00@h": "bad", "ssh://[::1": "bad", "ssh://::1": "bad",
 	} {
-		h, err := ParseDestination(in)
-		got := fmt.Sprint(struct {
-			u, h string
-			p    int
-		}{h.User, h.Host, h.Port})
+		h, err := parseHop(in)
+		got := h.String()
 		if err != nil {
 			got = "bad"
 		}
@@ -287,6 +284,31 @@ func TestTokens(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%q: %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestValidUser(t *testing.T) {
+	for _, good := range []string{"joe", "joe-blow", "j b", "DOM\\joe", "a@b", "é", "$x"} {
+		if !ValidUser(good) {
+			t.Errorf("%q refused", good)
+		}
+	}
+	for _, bad := range []string{"", "-x", "a\nb", "a'b", "a`b", "a\"b", "a;b", "a&b", "a<b", "a>b", "a|b", "a(b", "a)b", "a{b", "a}b", "a -b", "a\\", "\x7f"} {
+		if ValidUser(bad) {
+			t.Errorf("%q taken", bad)
+		}
+	}
+	// Only what tokens and variables made is looked at.
+	env := func(string) (string, bool) { return "a;b", true }
+	for line, want := range map[string]string{"User x;y": "x;y", "User ${V}": "remote username contains invalid characters", "User %h": "remote username contains invalid characters", "User %u": "u"} {
+		c, err := ParseClient(Sources{Options: []string{line}}, &ClientContext{Host: "-h", LocalUser: "u", Getenv: env})
+		got := fmt.Sprint(err)
+		if err == nil {
+			got = c.User
+		}
+		if got != want {
+			t.Errorf("%s: %s", line, got)
 		}
 	}
 }
@@ -503,7 +525,6 @@ func FuzzPattern(f *testing.F) {
 		if _, err := ParseForward(p, false, true); err == nil && p == "" {
 			t.Fatal("empty forward")
 		}
-		ParseDestination(p)
 		ParseJump(p)
 	})
 }
