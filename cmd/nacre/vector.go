@@ -1,4 +1,6 @@
 package main
 
-// vector names the ChaCha20 in use for -V.
-func vector() string { return "" }
+import "github.com/nacre-ssh/nacre/internal/algorithm/cipher"
+
+// vector names the ChaCha20 in use, for -V.
+func vector() string { return cipher.Vector() }

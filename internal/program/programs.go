@@ -10,6 +10,7 @@ package program
 import (
 	"context"
 
+	"github.com/nacre-ssh/nacre/internal/program/demo"
 	"github.com/nacre-ssh/nacre/internal/program/ssh"
 	"github.com/nacre-ssh/nacre/internal/program/sshd"
 	"github.com/nacre-ssh/nacre/internal/program/stdio"
@@ -38,8 +39,9 @@ type Program struct {
 // function and not a variable so that a start pays only for the row it needs.
 func Programs() []Program {
 	return []Program{
-		{Name: "ssh", Dir: Bin, Line: "log in to another machine, or run a command there", Main: ssh.Main},
+		{Name: "ssh", Aliases: []string{"slogin"}, Dir: Bin, Line: "log in to another machine, or run a command there", Main: ssh.Main},
 		{Name: "sshd", Dir: Sbin, Line: "let others log in to this machine", Main: sshd.Main},
+		{Name: "demo", Dir: Nowhere, Line: "a throw-away server here, and our client logged in to it", Main: demo.Main},
 	}
 }
 
