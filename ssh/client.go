@@ -42,7 +42,9 @@ type ClientConfig struct {
 	NoHostBound bool
 	// RefuseTrivial refuses a server that lets us in without any proof.
 	RefuseTrivial bool
-	// NoGuess sends no key exchange message before the server's KEXINIT.
+	// NoGuess sends no key exchange message before the server's KEXINIT. One is
+	// sent when HostKeyAlgorithms is set, which saves a round trip if its first
+	// name is that of the server's key.
 	NoGuess bool
 	// AuthTrace is told the steps of the authentication.
 	AuthTrace func(AuthEvent)
@@ -128,7 +130,9 @@ func NewClient(ctx context.Context, c net.Conn, addr string, cfg *ClientConfig) 
 	}
 	k := &Client{cfg: cfg, host: addr}
 	tc := cfg.Config.transport(true, &transport.Buffers{})
-	tc.Guess = !cfg.NoGuess
+	// A guess counts only if the favourite host key algorithms agree too: without
+	// knowing the server's key that is next to never so.
+	tc.Guess = !cfg.NoGuess && len(cfg.HostKeyAlgorithms) > 0
 	tc.VerifyHostKey = func(algorithm string, blob, h, sig []byte) error {
 		return k.verifyHostKey(ctx, algorithm, blob, h, sig)
 	}
