@@ -47,7 +47,8 @@ type status struct {
 
 // child is a program of a session and our ends of its three descriptors.
 type child struct {
-	proc *os.Process
+	proc  *os.Process
+	pidfd int // as attributes prepared it
 
 	in, out, err *rawio.File // in and out are one terminal when pty is set; err is nil then
 	pty          *pty.Pty
@@ -61,7 +62,7 @@ type child struct {
 }
 
 // startPlain runs p on three pipes, as leader of a session of its own. budget
-// limits how many pipes may grow.
+// limits how many pipes may grow. The caller calls watch.
 func startPlain(p *program, budget *atomic.Int32) (*child, error) {
 	c := &child{ended: make(chan struct{})}
 	var theirs []*os.File
@@ -88,7 +89,8 @@ func startPlain(p *program, budget *atomic.Int32) (*child, error) {
 	for _, f := range [...]*rawio.File{c.in, c.out, c.err} {
 		f.GrowPipeAfter(growAfter, growTo, budget)
 	}
-	sys := &syscall.SysProcAttr{Setsid: true, Credential: p.cred}
+	sys := c.attributes(p)
+	sys.Setsid = true
 	plan, err := planFile(p)
 	if err != nil {
 		return fail(err)
@@ -101,11 +103,11 @@ func startPlain(p *program, budget *atomic.Int32) (*child, error) {
 		return fail(err)
 	}
 	closeAll(theirs)
-	go c.wait()
 	return c, nil
 }
 
-// startTerminal runs p on terminal t, which it takes over.
+// startTerminal runs p on terminal t, which it takes over. The caller calls
+// watch.
 func startTerminal(p *program, t *pty.Pty) (*child, error) {
 	c := &child{ended: make(chan struct{}), pty: t}
 	c.out = rawio.NewFile(t.Master)
@@ -121,12 +123,11 @@ func startTerminal(p *program, t *pty.Pty) (*child, error) {
 		defer plan.Close()
 		extra = append(extra, plan)
 	}
-	c.proc, err = t.Start(p.path, p.argv, &os.ProcAttr{Dir: p.dir, Env: p.env, Sys: &syscall.SysProcAttr{Credential: p.cred}}, extra...)
+	c.proc, err = t.Start(p.path, p.argv, &os.ProcAttr{Dir: p.dir, Env: p.env, Sys: c.attributes(p)}, extra...)
 	if err != nil {
 		c.close()
 		return nil, err
 	}
-	go c.wait()
 	return c, nil
 }
 
@@ -159,8 +160,12 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// wait reaps the program. It may outlive its session: then all it does is that.
-func (c *child) wait() {
+// watch reaps the program on a goroutine of its own, and then calls ended. It
+// may outlive the session: then reaping is all it does.
+func (c *child) watch(ended func(status)) { go c.wait(ended) }
+
+func (c *child) wait(ended func(status)) {
+	c.parkUntilGone()
 	st, err := c.proc.Wait()
 	c.mu.Lock()
 	c.reaped = true
@@ -170,6 +175,9 @@ func (c *child) wait() {
 	if c.pty != nil {
 		// Wake a reader that waits: what is there is all there will be.
 		_ = c.out.SetReadDeadline(time.Unix(1, 0))
+	}
+	if ended != nil {
+		ended(c.status)
 	}
 	close(c.ended)
 }

@@ -28,6 +28,17 @@ func shell(script string) *program {
 	return &program{path: "/bin/sh", argv: []string{"sh", "-c", script}, env: []string{"PATH=/usr/bin:/bin"}, dir: "/"}
 }
 
+// start runs p on pipes.
+func start(t *testing.T, p *program, budget *atomic.Int32) *child {
+	t.Helper()
+	c, err := startPlain(p, budget)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.watch(nil)
+	return c
+}
+
 func await(t *testing.T, c *child) status {
 	t.Helper()
 	select {
@@ -41,10 +52,9 @@ func await(t *testing.T, c *child) status {
 
 func TestPlain(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	c, err := startPlain(shell(`read x; echo out $x; echo err >&2; ps -o pid=,sid=,pgid= -p $$ | awk '$1==$2 && $2==$3 {print "leader"}'; exit 7`), nil)
-	must(t, err)
+	c := start(t, shell(`read x; echo out $x; echo err >&2; ps -o pid=,sid=,pgid= -p $$ | awk '$1==$2 && $2==$3 {print "leader"}'; exit 7`), nil)
 	defer c.close()
-	_, err = c.in.Write([]byte("hello\n"))
+	_, err := c.in.Write([]byte("hello\n"))
 	must(t, err)
 	must(t, c.in.CloseWrite())
 	errs := make(chan string)
@@ -88,8 +98,7 @@ func TestSignals(t *testing.T) {
 	for _, s := range []struct{ script, name string }{
 		{"kill -TERM $$", "TERM"}, {"kill -SEGV $$", "SEGV"}, {"kill -STOP $$; exit 0", ""}, {"kill -XCPU $$", "SIG@openssh.com"},
 	} {
-		c, err := startPlain(shell(s.script), nil)
-		must(t, err)
+		c := start(t, shell(s.script), nil)
 		if s.name == "" {
 			must(t, c.kill("KILL"))
 			s.name = "KILL"
@@ -103,11 +112,10 @@ func TestSignals(t *testing.T) {
 		c.close()
 	}
 	// The whole group gets it, and not just any.
-	c, err := startPlain(shell(`sleep 1000 & trap 'echo caught; exit 3' USR1; echo ready; wait`), nil)
-	must(t, err)
+	c := start(t, shell(`sleep 1000 & trap 'echo caught; exit 3' USR1; echo ready; wait`), nil)
 	defer c.close()
 	b := make([]byte, 6)
-	_, err = io.ReadFull(c.out, b)
+	_, err := io.ReadFull(c.out, b)
 	must(t, err)
 	for _, n := range []string{"STOP", "CHLD", "SEGV", "", "term"} {
 		if err := c.kill(n); err != errSignal {
@@ -129,8 +137,7 @@ func TestSignalsAreDefault(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("no /proc")
 	}
-	c, err := startPlain(shell(`exec grep -E '^Sig(Blk|Ign)' /proc/self/status`), nil)
-	must(t, err)
+	c := start(t, shell(`exec grep -E '^Sig(Blk|Ign)' /proc/self/status`), nil)
 	defer c.close()
 	out, err := io.ReadAll(c.out)
 	must(t, err)
@@ -143,8 +150,7 @@ func TestSignalsAreDefault(t *testing.T) {
 
 // A program that closes its output early still has a status.
 func TestEarlyEnd(t *testing.T) {
-	c, err := startPlain(shell(`exec >&- 2>&-; read x; exit 5`), nil)
-	must(t, err)
+	c := start(t, shell(`exec >&- 2>&-; read x; exit 5`), nil)
 	defer c.close()
 	for _, f := range []io.Reader{c.out, c.err} {
 		if b, err := io.ReadAll(f); len(b) != 0 || err != nil {
@@ -168,8 +174,7 @@ func TestNoDescriptors(t *testing.T) {
 	must(t, err)
 	defer syscall.Close(d)
 	closeOnExec(3)
-	c, err := startPlain(shell(`ls /proc/self/fd | tr '\n' ' '`), nil)
-	must(t, err)
+	c := start(t, shell(`ls /proc/self/fd | tr '\n' ' '`), nil)
 	defer c.close()
 	out, err := io.ReadAll(c.out)
 	must(t, err)
@@ -187,6 +192,7 @@ func TestTerminalEndsWithItsProgram(t *testing.T) {
 		must(t, err)
 		c, err := startTerminal(shell(`trap '' HUP; sleep 1000 & yes | head -c 20000; echo; echo last; exit 9`), p)
 		must(t, err)
+		c.watch(nil)
 		o := output{c, c.out}
 		var got []byte
 		b := make([]byte, 1000)
@@ -215,6 +221,7 @@ func TestTerminalSink(t *testing.T) {
 	must(t, err)
 	c, err := startTerminal(shell(`stty -echo; echo ready; read x; echo "<$x>"`), p)
 	must(t, err)
+	c.watch(nil)
 	defer c.close()
 	o := output{c, c.out}
 	read := func(until string) string {
@@ -242,8 +249,7 @@ func TestTerminalSink(t *testing.T) {
 func TestBudget(t *testing.T) {
 	budget := new(atomic.Int32)
 	budget.Store(1)
-	c, err := startPlain(shell(`head -c 1000000 /dev/zero`), budget)
-	must(t, err)
+	c := start(t, shell(`head -c 1000000 /dev/zero`), budget)
 	defer c.close()
 	n, err := io.Copy(io.Discard, c.out)
 	if n != 1_000_000 || err != nil {
@@ -269,8 +275,7 @@ func TestLoginProcess(t *testing.T) {
 	if p.direct() {
 		t.Error("nothing to do?")
 	}
-	c, err := startPlain(&program{path: self(), argv: []string{"sshd", loginWord}, env: []string{}, dir: "/", plan: p.marshal()}, nil)
-	must(t, err)
+	c := start(t, &program{path: self(), argv: []string{"sshd", loginWord}, env: []string{}, dir: "/", plan: p.marshal()}, nil)
 	defer c.close()
 	c.in.Close()
 	out, err := io.ReadAll(c.out)
@@ -316,8 +321,7 @@ func TestDirect(t *testing.T) {
 
 func TestNoHome(t *testing.T) {
 	p := plan{shell: "/bin/sh", argv: []string{"sh", "-c", "pwd"}, home: "/nonexistent"}
-	c, err := startPlain(&program{path: self(), argv: []string{"sshd", loginWord}, env: []string{}, dir: "/", plan: p.marshal()}, nil)
-	must(t, err)
+	c := start(t, &program{path: self(), argv: []string{"sshd", loginWord}, env: []string{}, dir: "/", plan: p.marshal()}, nil)
 	defer c.close()
 	out, _ := io.ReadAll(c.out)
 	errs, _ := io.ReadAll(c.err)
@@ -325,8 +329,7 @@ func TestNoHome(t *testing.T) {
 		t.Errorf("%q %q", out, errs)
 	}
 	p.shell = "/nonexistent/sh"
-	c2, err := startPlain(&program{path: self(), argv: []string{"sshd", loginWord}, env: []string{}, dir: "/", plan: p.marshal()}, nil)
-	must(t, err)
+	c2 := start(t, &program{path: self(), argv: []string{"sshd", loginWord}, env: []string{}, dir: "/", plan: p.marshal()}, nil)
 	defer c2.close()
 	errs, _ = io.ReadAll(c2.err)
 	if !strings.HasSuffix(string(errs), "/nonexistent/sh: No such file or directory\n") {

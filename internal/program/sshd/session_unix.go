@@ -398,18 +398,9 @@ func (r *run) do() {
 		c.close()
 	}()
 	r.attach(c)
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		r.pump(c)
-		r.s.CloseWrite()
-	}()
-	select {
-	case <-c.ended:
-		r.exit(c.status)
-	case <-r.s.Context().Done():
-	}
-	<-drained
+	c.watch(r.exit) // at once, whoever still holds the output
+	r.pump(c)
+	r.s.CloseWrite()
 	select {
 	case <-c.ended:
 	case <-r.s.Context().Done():
