@@ -119,9 +119,15 @@ func TestStockReads(t *testing.T) {
 			if pass == "" {
 				hashes["md5"] = "MD5:" + pubkey.FingerprintLegacyMD5(pub)
 			}
+			if pass == "" {
+				out, err := run("", "-B", "-f", name+".pub")
+				if line := fmt.Sprintf("%d %s c (%s)\n", pubkey.Bits(pub), pubkey.BubbleBabble(pub), pubkey.TypeName(pub)); err != nil || out != line {
+					t.Errorf("%s: ssh-keygen -B: %v\n%s%s", name, err, out, line)
+				}
+			}
 			for hash, want := range hashes {
-				out, err := run("", "-l", "-E", hash, "-f", name+".pub")
-				if line := fmt.Sprintf("%d %s c (%s)\n", pubkey.Bits(pub), want, pubkey.TypeName(pub)); err != nil || out != line {
+				out, err := run("", "-l", "-v", "-E", hash, "-f", name+".pub")
+				if line := fmt.Sprintf("%d %s c (%s)\n%s\n", pubkey.Bits(pub), want, pubkey.TypeName(pub), pubkey.RandomArt(pub, hash)); err != nil || out != line {
 					t.Errorf("%s: ssh-keygen -l: %v\n%s%s", name, err, out, line)
 				}
 			}
