@@ -14,6 +14,7 @@ import (
 	"github.com/nacre-ssh/nacre/internal/keyfile"
 )
 
+// FIL-4: any file gives a key that can be written again, or an error.
 func FuzzParse(f *testing.F) {
 	for name, file := range stock() {
 		if !strings.Contains(name, ".") {
@@ -45,7 +46,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// The same below the armour, where mutation reaches more.
+// FIL-4: the same below the armour, where mutation reaches more.
 func FuzzParseBlock(f *testing.F) {
 	types := []string{"OPENSSH PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "PUBLIC KEY", "RSA PUBLIC KEY"}
 	for name, file := range stock() {

@@ -213,6 +213,7 @@ func (s cryptoSigner) Sign(r io.Reader, digest []byte, opts crypto.SignerOpts) (
 	return s.spoil(b), err
 }
 
+// Signers that live elsewhere: good ones are used, faults do not get out (KEX-9).
 func TestForeignSigner(t *testing.T) {
 	for _, name := range []string{pubkey.KeyAlgoED25519, pubkey.KeyAlgoECDSA256, pubkey.KeyAlgoECDSA384, pubkey.KeyAlgoECDSA521, pubkey.KeyAlgoRSA} {
 		p := pairOf(name)
@@ -233,7 +234,7 @@ func TestForeignSigner(t *testing.T) {
 		t.Fatal(err)
 	}
 	if sig, err := s.Sign(nil, []byte("x")); !errors.Is(err, pubkey.ErrSignature) || sig != nil {
-		t.Errorf("faulty signature: %v", err)
+		t.Errorf("KEX-9: faulty signature: %v", err)
 	}
 	// A signer whose ASN.1 is broken.
 	for i, spoil := range []func(b []byte) []byte{
@@ -254,6 +255,33 @@ func TestForeignSigner(t *testing.T) {
 		}
 		if _, err := s.Sign(nil, []byte("x")); err == nil {
 			t.Errorf("broken ASN.1 %d is taken", i)
+		}
+	}
+}
+
+// KEX-8: no nonce is used twice, and none is short for its curve: the first
+// halves of signatures differ, and take the full width.
+func TestNonces(t *testing.T) {
+	for name, size := range map[string]int{pubkey.KeyAlgoECDSA256: 32, pubkey.KeyAlgoECDSA384: 48, pubkey.KeyAlgoECDSA521: 66} {
+		seen := make(map[string]bool)
+		long := 0
+		for range 64 {
+			sig, err := pairOf(name).signer.Sign(nil, []byte("the same"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := wire.NewReader(sig.Blob)
+			v := r.Mpint()
+			if seen[string(v)] {
+				t.Fatalf("KEX-8: %s: a nonce is used twice", name)
+			}
+			seen[string(v)] = true
+			if len(v) == size {
+				long++
+			}
+		}
+		if long == 0 { // by chance once in 2^64, for P-521 with its one top bit too
+			t.Errorf("KEX-8: %s: all of 64 signatures are short", name)
 		}
 	}
 }
