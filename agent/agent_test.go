@@ -444,6 +444,10 @@ func TestLock(t *testing.T) {
 	if err := k.Add(agent.AddedKey{PrivateKey: keyOf("ed25519").raw}); !errors.Is(err, agent.ErrLocked) {
 		t.Errorf("added while locked: %v", err)
 	}
+	if k.RemoveAll() == nil {
+		t.Error("emptied while locked")
+	}
+	k.Clear() // by its owner
 	for range 9 {
 		if k.Unlock([]byte("pas")) == nil {
 			t.Fatal("unlocked")

@@ -166,6 +166,14 @@ func (k *Keyring) RemoveSmartcard(provider string, pin []byte) error {
 	return k.local().RemoveSmartcard(provider, pin)
 }
 
+// Clear removes all keys, whether or not the Keyring is locked: for its owner,
+// not for a connection.
+func (k *Keyring) Clear() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.removeLocked(func(*identity) bool { return true })
+}
+
 // NextExpiry is when the first key goes, zero if none will. Keys that have
 // gone are removed by this as by every other call.
 func (k *Keyring) NextExpiry() time.Time {
