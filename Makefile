@@ -65,7 +65,7 @@ race:
 	else CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(addprefix ./,$(addsuffix /...,$(RACE))); fi
 
 interop: peers build
-	$(GO) test -timeout 20m $(TESTFLAGS) $(INTEROP)
+	NACRE_PEERS=all $(GO) test -timeout 20m $(TESTFLAGS) $(INTEROP)
 
 fuzz:
 	@for pkg in $$($(GO) list ./...); do \
