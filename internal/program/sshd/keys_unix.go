@@ -349,6 +349,16 @@ func (k *keyCheck) revoked(key ssh.PublicKey) error {
 	return nil
 }
 
+// unsafeError is a program that others than root may change.
+type unsafeError struct {
+	what, path string
+	err        error
+}
+
+func (e *unsafeError) Error() string {
+	return "Unsafe " + e.what + " \"" + e.path + "\": " + e.err.Error()
+}
+
 // run runs an AuthorizedKeysCommand or AuthorizedPrincipalsCommand as the
 // account that is configured for it.
 func (k *keyCheck) run(ctx context.Context, what, command, as string, key ssh.PublicKey) ([]byte, error) {
@@ -357,7 +367,7 @@ func (k *keyCheck) run(ctx context.Context, what, command, as string, key ssh.Pu
 		return nil, fmt.Errorf("%s %q: %w", what, command, err)
 	}
 	if err := secureProgram(words[0]); err != nil {
-		return nil, fmt.Errorf("Unsafe %s \"%s\": %s", what, words[0], err)
+		return nil, &unsafeError{what, words[0], err}
 	}
 	a, err := k.db.Lookup(as)
 	if err != nil {

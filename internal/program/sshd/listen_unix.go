@@ -23,6 +23,8 @@ const (
 	refusal = "Not allowed at this time\r\n"
 )
 
+var errNoAddress = errors.New("no address to listen on")
+
 // listen opens the sockets of the configuration. Those that cannot be opened
 // are told; without any it is an error.
 func listen(ctx context.Context, cfg *sshconfig.Server, log *logger) ([]net.Listener, error) {
@@ -51,7 +53,7 @@ func listen(ctx context.Context, cfg *sshconfig.Server, log *logger) ([]net.List
 		list = append(list, l)
 	}
 	if len(list) == 0 {
-		return nil, errors.New("Cannot bind any address.")
+		return nil, errNoAddress
 	}
 	return list, nil
 }

@@ -88,9 +88,6 @@ func appendVisible(b []byte, s string) []byte {
 func (l *logger) fatalf(format string, args ...any) { l.logf(sshconfig.Fatal, false, format, args...) }
 func (l *logger) errorf(format string, args ...any) { l.logf(sshconfig.Error, false, format, args...) }
 func (l *logger) infof(format string, args ...any)  { l.logf(sshconfig.Info, false, format, args...) }
-func (l *logger) verbosef(format string, args ...any) {
-	l.logf(sshconfig.Verbose, false, format, args...)
-}
 func (l *logger) debugf(format string, args ...any) { l.logf(sshconfig.Debug1, false, format, args...) }
 
 // away tells whether the log goes to syslog or a file.
@@ -116,7 +113,7 @@ func (l *logger) toFile(name, program string) error {
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
-		return fmt.Errorf("Couldn't open logfile %s: %s", path, reason(err))
+		return fmt.Errorf("sshd: couldn't open logfile %s: %s", path, reason(err))
 	}
 	l.mu.Lock()
 	old := l.file

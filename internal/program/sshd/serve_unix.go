@@ -221,7 +221,7 @@ func (s *server) run(ctx context.Context, cfg *sshconfig.Server, keys []ssh.Sign
 	g := s.newGeneration(cfg, keys, certs)
 	var err error
 	if g.listeners, err = s.sockets(ctx, cfg); err != nil {
-		s.fatal("%v", err)
+		s.fatal("%s", cannotListen(err))
 		return 255
 	}
 	pid := s.takePid(cfg)
@@ -267,6 +267,14 @@ func (s *server) run(ctx context.Context, cfg *sshconfig.Server, keys []ssh.Sign
 			return 0
 		}
 	}
+}
+
+// cannotListen is OpenSSH's text where it has one.
+func cannotListen(err error) string {
+	if err == errNoAddress {
+		return "Cannot bind any address."
+	}
+	return err.Error()
 }
 
 // fatal tells of an end before the server is one: also to whoever waits in
@@ -334,7 +342,7 @@ func (s *server) restart(ctx context.Context, old *generation, pid string) *gene
 	removePid(pid)
 	var err error
 	if g.listeners, err = s.sockets(ctx, cfg); err != nil {
-		s.log.fatalf("%v", err) // nothing to serve with: what is open goes on
+		s.log.fatalf("%s", cannotListen(err)) // nothing to serve with: what is open goes on
 		return nil
 	}
 	g.serve(ctx)

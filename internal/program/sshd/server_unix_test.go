@@ -966,3 +966,85 @@ func executable(t *testing.T) string {
 	must(t, err)
 	return exe
 }
+
+func TestKeyCommand(t *testing.T) {
+	r := newRig(t, "AuthorizedKeysFile=none", "AuthorizedKeysCommand=/bin/cat \"%h/keys of %u\"", "AuthorizedKeysCommandUser="+tester)
+	if _, err := r.dial(tester); err == nil {
+		t.Error("a program that fails let somebody in")
+	}
+	r.await("AuthorizedKeysCommand /bin/cat failed: exit status 1")
+	must(t, os.WriteFile(filepath.Join(r.home, "keys of "+tester), []byte(line(newKey(t))+"\n"+line(r.user)+"\n"), 0o600))
+	r.login()
+
+	bad := filepath.Join(t.TempDir(), "program")
+	must(t, os.WriteFile(bad, []byte("#!/bin/sh\ncat "+r.home+"/keys*\n"), 0o755))
+	r = newRig(t, "AuthorizedKeysFile=none", "AuthorizedKeysCommand="+bad, "AuthorizedKeysCommandUser="+tester)
+	if _, err := r.dial(tester); err == nil {
+		t.Error("a program that anybody may change was believed")
+	}
+	r.await(`Unsafe AuthorizedKeysCommand "` + bad + `": bad ownership or modes for `)
+
+	ca := newKey(t)
+	file := filepath.Join(t.TempDir(), "ca")
+	must(t, os.WriteFile(file, []byte(line(ca)+"\n"), 0o644))
+	r = newRig(t, "TrustedUserCAKeys="+file, "AuthorizedPrincipalsCommand=/bin/echo serial-%s", "AuthorizedPrincipalsCommandUser="+tester)
+	user := newKey(t)
+	r.login(certify(t, ca, user, func(c *ssh.Certificate) { c.ValidPrincipals = []string{"serial-7"} }))
+	if _, err := r.dial(tester, certify(t, ca, user, nil)); err == nil {
+		t.Error("the account's name is no principal here")
+	}
+}
+
+func TestHostKeys(t *testing.T) {
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	for _, n := range []string{"good", "second", "open"} {
+		must(t, writeKey(path(n)))
+	}
+	must(t, os.Chmod(path("open"), 0o640))
+	must(t, os.WriteFile(path("broken"), []byte("-----BEGIN OPENSSH PRIVATE KEY-----\n"), 0o600))
+	b, err := os.ReadFile(path("good"))
+	must(t, err)
+	key, err := ssh.ParsePrivateKey(b)
+	must(t, err)
+	ca := newKey(t)
+	write := func(name string, key ssh.Signer, kind uint32) {
+		c := certify(t, ca, key, func(c *ssh.Certificate) { c.CertType = kind })
+		must(t, os.WriteFile(path(name), ssh.MarshalAuthorizedKey(c.PublicKey()), 0o644))
+	}
+	write("cert", key, ssh.HostCert)
+	write("usercert", key, ssh.UserCert)
+	write("foreign", newKey(t), ssh.HostCert)
+	var log lockedBuffer
+	l := &logger{}
+	l.toWriter(&log)
+	l.level.Store(int32(sshconfig.Debug1))
+	cfg := sshconfig.NewServer(nil)
+	for _, n := range []string{"none", "broken", "open", "good", "second"} {
+		must(t, cfg.Set("HostKey="+path(n)))
+	}
+	for _, n := range []string{"none", "good.pub", "usercert", "foreign", "cert"} {
+		must(t, cfg.Set("HostCertificate="+path(n)))
+	}
+	must(t, cfg.Load())
+	keys, certs := hostKeys(cfg, l)
+	if len(keys) != 1 || !pubkey.Equal(keys[0].PublicKey(), key.PublicKey()) || len(certs) != 1 {
+		t.Errorf("%d keys, %d certificates", len(keys), len(certs))
+	}
+	for _, want := range []string{
+		"Unable to load host key: " + path("none") + "\n",
+		"Unable to load host key: " + path("broken") + "\n",
+		"@         WARNING: UNPROTECTED PRIVATE KEY FILE!          @\n",
+		"Permissions 0640 for '" + path("open") + "' are too open.\nIt is required that your private key files are NOT accessible by others.\nThis private key will be ignored.\n",
+		"Unable to load host key \"" + path("open") + "\": bad permissions\n",
+		"private host key #3: ssh-ed25519 SHA256:",
+		"Host key " + path("second") + ": there is one of its type already",
+		"Could not load host certificate \"" + path("good.pub") + "\": not a certificate\n",
+		"Could not load host certificate \"" + path("usercert") + "\": not a host certificate\n",
+		"No matching private key for certificate: " + path("foreign") + "\n",
+	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no %q in\n%s", want, log.String())
+		}
+	}
+}
