@@ -118,7 +118,7 @@ func TestNoAllocationPerPacket(t *testing.T) {
 			const packets = 256 << 20 / (128 << 10)
 			per := (float64(long) - float64(short)) / packets
 			t.Logf("%d and %d allocations, %.3f per packet", short, long, per)
-			if per > 0.1 {
+			if per > 0.1 && !raceDetector {
 				t.Errorf("%.3f allocations per packet", per)
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nacre-ssh/nacre/internal/rawio"
@@ -60,6 +61,8 @@ type Channel struct {
 	sentEOF   bool
 	sentClose bool
 	asked     []chan<- reply
+
+	over atomic.Bool // CLOSE has its place on the wire: no data may follow
 
 	// receiving
 	in       [2]stream
@@ -171,7 +174,7 @@ func (m *Mux) data(p []byte) error {
 		return protocolError("CHANNEL_DATA: %w", err)
 	}
 	ch, err := m.channel(id)
-	if err != nil {
+	if err != nil || ch == nil {
 		return err
 	}
 	return ch.receive(0, d)
@@ -184,7 +187,7 @@ func (m *Mux) extendedData(p []byte) error {
 		return protocolError("CHANNEL_EXTENDED_DATA: %w", err)
 	}
 	ch, err := m.channel(id)
-	if err != nil {
+	if err != nil || ch == nil {
 		return err
 	}
 	if code != wire.ExtendedDataStderr {
@@ -255,7 +258,7 @@ func (ch *Channel) drain() error {
 	// Built in place: one adjust for each read would be one allocation for each.
 	m := ch.m
 	m.adjust = appendAdjust(m.adjust[:0], ch.peer, n)
-	return m.t.Queue(m.adjust)
+	return ch.control(m.adjust)
 }
 
 func (ch *Channel) deliverLocked(st *stream) {
@@ -412,9 +415,21 @@ func appendAdjust(b []byte, peer uint32, n int64) []byte {
 
 // adjust gives window back from goroutines other than the reader.
 func (ch *Channel) adjust(n int64) {
-	if n > 0 {
-		ch.m.t.Send(appendAdjust(nil, ch.peer, n))
+	if n > 0 && ch.control(appendAdjust(nil, ch.peer, n)) == nil {
+		ch.m.t.Flush()
 	}
+}
+
+// control queues a message about the channel unless CLOSE was sent: then the
+// peer has forgotten it. That is looked at and the place on the wire taken in
+// one step.
+func (ch *Channel) control(msg []byte) error {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.sentClose {
+		return nil
+	}
+	return ch.m.t.Queue(msg)
 }
 
 func (m *Mux) windowAdjust(p []byte) error {
@@ -424,7 +439,7 @@ func (m *Mux) windowAdjust(p []byte) error {
 		return protocolError("CHANNEL_WINDOW_ADJUST: %w", err)
 	}
 	ch, err := m.channel(id)
-	if err != nil {
+	if err != nil || ch == nil {
 		return err
 	}
 	ch.mu.Lock()
@@ -445,7 +460,7 @@ func (m *Mux) end(p []byte) error {
 		return protocolError("%s: %w", wire.MessageName(p[0]), err)
 	}
 	ch, err := m.channel(id)
-	if err != nil {
+	if err != nil || ch == nil {
 		return err
 	}
 	if err := ch.drain(); err != nil { // its data comes before its end
@@ -483,7 +498,7 @@ func (ch *Channel) closeFromReader() error {
 	ch.mu.Unlock()
 	var err error
 	if send {
-		err = ch.m.t.Queue(ch.message(wire.MsgChannelClose))
+		err = ch.m.t.QueueLast(ch.message(wire.MsgChannelClose), &ch.over)
 	}
 	if both {
 		ch.m.remove(ch)
@@ -540,7 +555,7 @@ func (ch *Channel) Close() error {
 	both := ch.gotClose
 	ch.changed.Broadcast()
 	ch.mu.Unlock()
-	err := ch.m.t.Queue(ch.message(wire.MsgChannelClose))
+	err := ch.m.t.QueueLast(ch.message(wire.MsgChannelClose), &ch.over)
 	if err == nil {
 		err = ch.m.t.Flush()
 	}
@@ -559,8 +574,9 @@ func (ch *Channel) CloseWrite() error {
 		return nil
 	}
 	ch.sentEOF = true
+	err := ch.m.t.Queue(ch.message(wire.MsgChannelEOF))
 	ch.mu.Unlock()
-	if err := ch.m.t.Queue(ch.message(wire.MsgChannelEOF)); err != nil {
+	if err != nil {
 		return err
 	}
 	return ch.m.t.Flush()
@@ -669,7 +685,7 @@ func (ch *Channel) write(extended uint32, p []byte) (int, error) {
 		if n <= smallWrite && n <= ch.maxData() {
 			var buf [smallWrite + transport.ExtendedHeadLen + 4]byte
 			msg := wire.AppendString(append(buf[:0], head...), p[sent:sent+n])
-			err = ch.m.t.Send(msg)
+			err = ch.m.t.SendUnless(&ch.over, msg)
 		} else {
 			filled := 0
 			for _, a := range batch.Prepare(ch.m.t, len(head), ch.maxData(), n, true) {
@@ -677,14 +693,22 @@ func (ch *Channel) write(extended uint32, p []byte) (int, error) {
 			}
 			ch.unreserve(n - filled)
 			n = filled
-			err = batch.Send(head, n)
+			err = batch.Send(head, n, &ch.over)
 		}
 		if err != nil {
-			return sent, err
+			return sent, ended(err)
 		}
 		sent += n
 	}
 	return sent, nil
+}
+
+// ended is how a write after the channel's end reads.
+func ended(err error) error {
+	if err == transport.ErrOver {
+		return io.EOF
+	}
+	return err
 }
 
 // Pump sends what src gives as data, or as stderr for stream 1, until src ends
@@ -735,8 +759,8 @@ func (ch *Channel) Pump(stream int, src Source) (total int64, err error) {
 		}
 		// A full read means that more is waiting: then the large batch pays.
 		bulk, idle = n == room && (n >= smallBulk || bulk) || bulk && n >= smallBulk, false
-		if err := batch.Send(head, n); err != nil {
-			return total, err
+		if err := batch.Send(head, n, &ch.over); err != nil {
+			return total, ended(err)
 		}
 		total += int64(n)
 	}

@@ -73,6 +73,7 @@ type Mux struct {
 
 	mu       sync.Mutex
 	channels []*Channel // index is the local number; nil is free
+	used     uint32     // numbers that were given out
 	open     int
 	pending  int // opens of the peer without an answer
 	asked    []chan<- globalReply
@@ -139,16 +140,22 @@ func (m *Mux) Dispatch(p []byte) error {
 	return m.t.Unimplemented()
 }
 
-// channel is the live channel of a local number that a message names.
+// channel is the live channel of a local number that a message names. nil
+// without an error is one that was open once: what was on its way when it
+// closed is ignored (CHN-6).
 func (m *Mux) channel(id uint32) (*Channel, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if uint64(id) < uint64(len(m.channels)) {
 		if ch := m.channels[id]; ch != nil && ch.confirmed {
 			return ch, nil
+		} else if ch == nil {
+			return nil, nil
 		}
+	} else if id < m.used {
+		return nil, nil
 	}
-	return nil, protocolError("message for channel %d, which is not open", id) // CHN-6
+	return nil, protocolError("message for channel %d, which is not open", id)
 }
 
 // addLocked gives ch the lowest free number.
@@ -168,6 +175,7 @@ func (m *Mux) addLocked(ch *Channel) error {
 	}
 	ch.id = uint32(len(m.channels))
 	m.channels = append(m.channels, ch)
+	m.used = max(m.used, uint32(len(m.channels)))
 	return nil
 }
 

@@ -27,7 +27,7 @@ func (m *Mux) channelRequest(p []byte) error {
 		return protocolError("CHANNEL_REQUEST with a name of %d bytes", len(w.Type))
 	}
 	ch, err := m.channel(w.Recipient)
-	if err != nil {
+	if err != nil || ch == nil {
 		return err
 	}
 	r := &Request{Type: w.Type, WantReply: w.WantReply, Payload: w.Payload, ch: ch}
@@ -79,12 +79,7 @@ func (r *Request) Reply(ok bool) error {
 		if ok {
 			n = wire.MsgChannelSuccess
 		}
-		ch.mu.Lock()
-		closed := ch.sentClose
-		ch.mu.Unlock()
-		if !closed {
-			err = ch.m.t.Queue(ch.message(n))
-		}
+		err = ch.control(ch.message(n))
 	}
 	if !r.later {
 		return err
@@ -117,7 +112,7 @@ func (m *Mux) requestAnswer(p []byte) error {
 		return protocolError("%s: %w", wire.MessageName(p[0]), err)
 	}
 	ch, err := m.channel(id)
-	if err != nil {
+	if err != nil || ch == nil {
 		return err
 	}
 	ch.mu.Lock()

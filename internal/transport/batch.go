@@ -2,6 +2,7 @@ package transport
 
 import (
 	"encoding/binary"
+	"sync/atomic"
 
 	"github.com/nacre-ssh/nacre/internal/wire"
 )
@@ -80,17 +81,22 @@ func (b *Batch) Release() {
 
 // Send sends the first n bytes of the areas as packets that begin with head,
 // and gives the buffer back. It waits while an exchange runs and while somebody
-// else writes. It returns after the bytes were written to the stream.
-func (b *Batch) Send(head []byte, n int) error {
+// else writes. It returns after the bytes were written to the stream. When over
+// has been set by QueueLast nothing is sent and the error is ErrOver.
+func (b *Batch) Send(head []byte, n int, over *atomic.Bool) error {
 	defer b.Release()
 	o := &b.c.out
 	o.mu.Lock()
 	for o.err == nil && (o.kexing || o.writing || o.deflate != nil && len(o.obuf) > MaxOutbound) {
 		o.changed.Wait()
 	}
-	if o.err != nil {
+	if o.err != nil || over.Load() {
+		err := o.err
 		o.mu.Unlock()
-		return o.err
+		if err == nil {
+			err = ErrOver
+		}
+		return err
 	}
 	// A key exchange between Prepare and here may have changed what a packet
 	// looks like; a compressor changes its length. Then the payloads are copied.
@@ -109,11 +115,10 @@ func (b *Batch) Send(head []byte, n int) error {
 		}
 		at += len(p)
 	}
-	var err error
 	if inPlace && o.err == nil {
 		o.writeLocked(buf[:at])
 	}
-	err = o.flushLocked()
+	err := o.flushLocked()
 	due := o.rekeyDueLocked()
 	o.mu.Unlock()
 	if err == nil && due {

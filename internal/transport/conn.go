@@ -337,8 +337,16 @@ func (c *Conn) Flush() error { return c.out.tryFlush() }
 
 // Send seals the payloads one behind the other and has them written. It may
 // wait, so it is not for the reader.
-func (c *Conn) Send(payloads ...[]byte) error {
-	if err := c.out.send(payloads...); err != nil {
+func (c *Conn) Send(payloads ...[]byte) error { return c.SendUnless(nil, payloads...) }
+
+// QueueLast is Queue for a message that nothing of its kind may follow, such as
+// a channel's CLOSE: from the moment that it has its place on the wire over is
+// set, and Batch.Send and SendUnless refuse.
+func (c *Conn) QueueLast(p []byte, over *atomic.Bool) error { return c.out.queueLast(p, over) }
+
+// SendUnless is Send unless over was set; then the error is ErrOver.
+func (c *Conn) SendUnless(over *atomic.Bool, payloads ...[]byte) error {
+	if err := c.out.send(over, payloads...); err != nil {
 		return err
 	}
 	c.out.mu.Lock()

@@ -2,8 +2,10 @@ package transport
 
 import (
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/cipher"
 	"github.com/nacre-ssh/nacre/internal/algorithm/compression"
@@ -192,7 +194,7 @@ func (o *out) fail(err error) {
 // send seals payload and has it written, by this goroutine or by the one that
 // is writing. It waits while an exchange runs or too much is outstanding: not
 // for the reader.
-func (o *out) send(payloads ...[]byte) error {
+func (o *out) send(over *atomic.Bool, payloads ...[]byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for o.err == nil && (o.kexing || len(o.obuf) > MaxOutbound) {
@@ -201,10 +203,26 @@ func (o *out) send(payloads ...[]byte) error {
 	if o.err != nil {
 		return o.err
 	}
+	if over != nil && over.Load() {
+		return ErrOver
+	}
 	for _, p := range payloads {
 		o.sealLocked(p)
 	}
 	return o.flushLocked()
+}
+
+// ErrOver is what a message gets that would have followed the last one of its
+// kind; see Conn.QueueLast.
+var ErrOver = errors.New("transport: nothing may follow any more")
+
+// queueLast seals payload and sets over in one step: no send that asks over can
+// come behind it.
+func (o *out) queueLast(payload []byte, over *atomic.Bool) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	over.Store(true)
+	return o.queueLocked(payload, false)
 }
 
 // queue seals payload for the reader, which must not wait: during an exchange
@@ -212,6 +230,10 @@ func (o *out) send(payloads ...[]byte) error {
 func (o *out) queue(payload []byte, transportMsg bool) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	return o.queueLocked(payload, transportMsg)
+}
+
+func (o *out) queueLocked(payload []byte, transportMsg bool) error {
 	if o.err != nil {
 		return o.err
 	}
