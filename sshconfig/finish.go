@@ -33,6 +33,12 @@ func (c *Client) presetByOthers() {
 			c.UpdateHostKeys = AskNo
 		}
 	}
+	if c.UpdateHostKeys == AskAsk && c.ControlPersist.On {
+		c.UpdateHostKeys = AskNo // the master in the background cannot ask
+		if c.ctx.Warn != nil {
+			c.ctx.Warn(LevelDebug, "UpdateHostKeys=ask is incompatible with ControlPersist; disabling")
+		}
+	}
 	if c.ProxyCommand == "none" {
 		c.ProxyCommand = ""
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -573,5 +574,28 @@ func TestStockRandom(t *testing.T) {
 		if t.Failed() {
 			t.Fatal(b.String())
 		}
+	}
+}
+
+// TestMatchConcurrent: connections ask one configuration at the same time.
+func TestMatchConcurrent(t *testing.T) {
+	s, err := ParseServer(Sources{Files: []Source{{Name: "f", Data: []byte("Subsystem a b\nAcceptEnv A\nMatch User x\nAcceptEnv B C\nSubsystem a c\nAllowUsers y z\nRekeyLimit 1G 1h\n")}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				m, err := s.Match(&Connection{User: "x"})
+				if err != nil || len(m.AcceptEnv) != 2 || m.Subsystem[0].Command != "c" || len(m.AllowUsers) != 2 {
+					t.Errorf("%v %v", err, m)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if len(s.AcceptEnv) != 1 || s.Subsystem[0].Command != "b" || len(s.AllowUsers) != 0 {
+		t.Errorf("the global configuration was changed: %v", s)
 	}
 }

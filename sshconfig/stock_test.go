@@ -2,6 +2,7 @@ package sshconfig
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/user"
@@ -103,51 +104,105 @@ func TestStockG(t *testing.T) {
 	}
 	alg := stockAlgorithms(t, outputMap(base))
 	dir := t.TempDir()
-	for _, tc := range stockCases {
-		name := tc.name
-		t.Run(name, func(t *testing.T) {
-			file := filepath.Join(dir, "config")
-			if err := os.WriteFile(file, []byte(tc.config), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			args := []string{"-F", file}
-			for _, o := range tc.options {
-				args = append(args, "-o", o)
-			}
-			host := tc.host
-			if host == "" {
-				host = "example"
-			}
-			want, stderr, err := stockG(t, append(args, "-G", host)...)
-			ctx := testContext(t, alg)
-			ctx.Host = host
-			c, ourErr := ParseClient(Sources{tc.options, DefaultSources(ctx.Home, file)}, ctx)
-			if err != nil {
-				if ourErr == nil {
-					t.Fatalf("stock refuses, we do not: %s", stderr)
-				}
-				var theirs []string
-				for _, l := range strings.Split(strings.ReplaceAll(strings.TrimSpace(stderr), "\r", ""), "\n") {
-					if l = strings.TrimPrefix(l, "vdollar_percent_expand: "); l != "percent_expand: failed" {
-						theirs = append(theirs, l)
-					}
-				}
-				ours := strings.Split(ourErr.Error(), "\n")
-				if strings.Join(withoutHints(ours), "\n") != strings.Join(theirs, "\n") {
-					t.Errorf("error texts differ:\n--- stock\n%s\n--- ours\n%s", strings.Join(theirs, "\n"), strings.Join(ours, "\n"))
-				}
-				return
-			}
-			if ourErr != nil {
-				t.Fatalf("stock accepts, we do not: %v", ourErr)
-			}
-			var out bytes.Buffer
-			if err := c.Print(&out); err != nil {
-				t.Fatal(err)
-			}
-			compareOutput(t, want, out.String(), differsG, tc.config+strings.Join(tc.options, "\n"))
-		})
+	check := func(tc stockCase) func(*testing.T) {
+		return func(t *testing.T) { checkStockG(t, dir, alg, tc) }
 	}
+	single, merged := mergeLines(stockCases, func(tc stockCase) (string, bool) {
+		if len(tc.options) > 0 || tc.host != "" {
+			return "", false
+		}
+		ctx := testContext(t, alg)
+		ctx.Host = "example"
+		_, err := ParseClient(Sources{Files: []Source{{Name: "f", User: true, Data: []byte(tc.config)}}}, ctx)
+		return strings.TrimSuffix(tc.config, "\n"), err == nil
+	})
+	for _, tc := range single {
+		t.Run(tc.name, check(tc))
+	}
+	for i, m := range merged {
+		tc := stockCase{config: m.config}
+		if !t.Run(fmt.Sprint("merged ", i), check(tc)) { // find the one to blame
+			for _, tc := range m.parts {
+				t.Run(tc.name, check(tc))
+			}
+		}
+	}
+}
+
+// lines is several one-line configurations of different keywords in one, so
+// that the stock tool need not be started for each.
+type lines[T any] struct {
+	config string
+	parts  []T
+	seen   map[string]bool
+}
+
+// mergeLines puts together the cases for which line says yes and that are
+// single lines without blocks.
+func mergeLines[T any](cases []T, line func(T) (string, bool)) (single []T, merged []*lines[T]) {
+next:
+	for _, tc := range cases {
+		text, ok := line(tc)
+		keyword, _ := cutKeyword(text)
+		keyword = strings.ToLower(keyword)
+		if !ok || keyword == "" || keyword == "host" || keyword == "match" || keyword == "include" || strings.Contains(text, "\n") {
+			single = append(single, tc)
+			continue
+		}
+		for _, m := range merged {
+			if !m.seen[keyword] {
+				m.seen[keyword] = true
+				m.config += text + "\n"
+				m.parts = append(m.parts, tc)
+				continue next
+			}
+		}
+		merged = append(merged, &lines[T]{text + "\n", []T{tc}, map[string]bool{keyword: true}})
+	}
+	return single, merged
+}
+
+func checkStockG(t *testing.T, dir string, alg Algorithms, tc stockCase) {
+	file := filepath.Join(dir, "config")
+	if err := os.WriteFile(file, []byte(tc.config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"-F", file}
+	for _, o := range tc.options {
+		args = append(args, "-o", o)
+	}
+	host := tc.host
+	if host == "" {
+		host = "example"
+	}
+	want, stderr, err := stockG(t, append(args, "-G", host)...)
+	ctx := testContext(t, alg)
+	ctx.Host = host
+	c, ourErr := ParseClient(Sources{tc.options, DefaultSources(ctx.Home, file)}, ctx)
+	if err != nil {
+		if ourErr == nil {
+			t.Fatalf("stock refuses, we do not: %s", stderr)
+		}
+		var theirs []string
+		for _, l := range strings.Split(strings.ReplaceAll(strings.TrimSpace(stderr), "\r", ""), "\n") {
+			if l = strings.TrimPrefix(l, "vdollar_percent_expand: "); l != "percent_expand: failed" {
+				theirs = append(theirs, l)
+			}
+		}
+		ours := strings.Split(ourErr.Error(), "\n")
+		if strings.Join(withoutHints(ours), "\n") != strings.Join(theirs, "\n") {
+			t.Errorf("error texts differ:\n--- stock\n%s\n--- ours\n%s", strings.Join(theirs, "\n"), strings.Join(ours, "\n"))
+		}
+		return
+	}
+	if ourErr != nil {
+		t.Fatalf("stock accepts, we do not: %v", ourErr)
+	}
+	var out bytes.Buffer
+	if err := c.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	compareOutput(t, want, out.String(), differsG, tc.config+strings.Join(tc.options, "\n"))
 }
 
 func withoutHints(lines []string) []string {

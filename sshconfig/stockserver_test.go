@@ -2,6 +2,7 @@ package sshconfig
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/user"
@@ -89,53 +90,74 @@ func TestStockT(t *testing.T) {
 	}
 	alg := stockAlgorithms(t, outputMap(base))
 	dir := t.TempDir()
-	for _, tc := range serverCases {
-		t.Run(tc.name, func(t *testing.T) {
-			file := filepath.Join(dir, "sshd_config")
-			if err := os.WriteFile(file, []byte(tc.config), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			args := []string{"-T", "-f", file}
-			for _, o := range tc.options {
-				args = append(args, "-o", o)
-			}
-			if tc.conn != "" {
-				args = append(args, "-C", tc.conn)
-			}
-			want, stderr, err := stockT(args...)
-			cwd, _ := os.Getwd()
-			ctx := &ServerContext{
-				Version: "OpenSSH_9.2p1", Home: "/root", Directory: cwd, Algorithms: alg, Files: OSFiles{},
-				Groups: systemGroups,
-			}
-			s, ourErr := ParseServer(Sources{tc.options, ServerFile(file)}, ctx)
-			if ourErr == nil && tc.conn != "" {
-				var conn Connection
-				if ourErr = conn.ParseConnection(tc.conn); ourErr == nil {
-					s, ourErr = s.Match(&conn)
-				}
-			}
-			if err != nil {
-				if ourErr == nil {
-					t.Fatalf("stock refuses, we do not: %s", stderr)
-				}
-				theirs := strings.ReplaceAll(strings.TrimSpace(stderr), "\r", "")
-				ours := strings.Join(withoutHints(strings.Split(ourErr.Error(), "\n")), "\n")
-				if ours != theirs {
-					t.Errorf("error texts differ:\n--- stock\n%s\n--- ours\n%s", theirs, ours)
-				}
-				return
-			}
-			if ourErr != nil {
-				t.Fatalf("stock accepts, we do not: %v", ourErr)
-			}
-			var out bytes.Buffer
-			if err := s.Print(&out, true); err != nil {
-				t.Fatal(err)
-			}
-			compareOutput(t, want, out.String(), differsT, tc.config+"\n"+strings.Join(tc.options, "\n"))
-		})
+	check := func(tc serverCase) func(*testing.T) {
+		return func(t *testing.T) { checkStockT(t, dir, alg, tc) }
 	}
+	single, merged := mergeLines(serverCases, func(tc serverCase) (string, bool) {
+		line, ok := strings.CutPrefix(tc.config, someKey)
+		if !ok || len(tc.options) > 0 || tc.conn != "" {
+			return "", false
+		}
+		_, err := ParseServer(Sources{Files: []Source{{Name: "f", Data: []byte(tc.config)}}}, &ServerContext{Algorithms: alg})
+		return strings.TrimSuffix(line, "\n"), err == nil
+	})
+	for _, tc := range single {
+		t.Run(tc.name, check(tc))
+	}
+	for i, m := range merged {
+		tc := serverCase{config: someKey + m.config}
+		if !t.Run(fmt.Sprint("merged ", i), check(tc)) { // find the one to blame
+			for _, tc := range m.parts {
+				t.Run(tc.name, check(tc))
+			}
+		}
+	}
+}
+
+func checkStockT(t *testing.T, dir string, alg Algorithms, tc serverCase) {
+	file := filepath.Join(dir, "sshd_config")
+	if err := os.WriteFile(file, []byte(tc.config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"-T", "-f", file}
+	for _, o := range tc.options {
+		args = append(args, "-o", o)
+	}
+	if tc.conn != "" {
+		args = append(args, "-C", tc.conn)
+	}
+	want, stderr, err := stockT(args...)
+	cwd, _ := os.Getwd()
+	ctx := &ServerContext{
+		Version: "OpenSSH_9.2p1", Home: "/root", Directory: cwd, Algorithms: alg, Files: OSFiles{},
+		Groups: systemGroups,
+	}
+	s, ourErr := ParseServer(Sources{tc.options, ServerFile(file)}, ctx)
+	if ourErr == nil && tc.conn != "" {
+		var conn Connection
+		if ourErr = conn.ParseConnection(tc.conn); ourErr == nil {
+			s, ourErr = s.Match(&conn)
+		}
+	}
+	if err != nil {
+		if ourErr == nil {
+			t.Fatalf("stock refuses, we do not: %s", stderr)
+		}
+		theirs := strings.ReplaceAll(strings.TrimSpace(stderr), "\r", "")
+		ours := strings.Join(withoutHints(strings.Split(ourErr.Error(), "\n")), "\n")
+		if ours != theirs {
+			t.Errorf("error texts differ:\n--- stock\n%s\n--- ours\n%s", theirs, ours)
+		}
+		return
+	}
+	if ourErr != nil {
+		t.Fatalf("stock accepts, we do not: %v", ourErr)
+	}
+	var out bytes.Buffer
+	if err := s.Print(&out, true); err != nil {
+		t.Fatal(err)
+	}
+	compareOutput(t, want, out.String(), differsT, tc.config+"\n"+strings.Join(tc.options, "\n"))
 }
 
 const someKey = "HostKey /etc/ssh/ssh_host_ed25519_key\n"
