@@ -481,15 +481,14 @@ func (x *exchange) newKeys(s *kex.Secret, client *wire.KexInit) error {
 	c.in.limit, c.out.limit, c.keyedAt = limit, limit, c.cfg.Now()
 	c.kexinit = nil // from newKeys on the next exchange may begin
 	c.out.mu.Unlock()
-	if err := c.out.newKeys(sealer, c.strict, random, ext); err != nil {
+	var deflate compression.Compressor
+	if c.compresses(x.algs.Write.Compression) {
+		deflate = compression.NewCompressor(6)
+	}
+	if err := c.out.newKeys(sealer, deflate, c.strict, random, ext); err != nil {
 		return err
 	}
 	c.cfg.trace(1, "SSH2_MSG_NEWKEYS sent")
-	if x.first && x.algs.Write.Compression == zlibPlain {
-		c.out.mu.Lock()
-		c.out.deflate = compression.NewCompressor(6)
-		c.out.mu.Unlock()
-	}
 	c.cfg.trace(1, "expecting SSH2_MSG_NEWKEYS")
 	begun, answered := c.cfg.Now(), c.in.buffered() > 0
 	p, err := x.read(wire.MsgNewKeys)
@@ -505,10 +504,17 @@ func (x *exchange) newKeys(s *kex.Secret, client *wire.KexInit) error {
 	}
 	c.cfg.trace(1, "SSH2_MSG_NEWKEYS received")
 	c.in.newKeys(opener, c.strict)
-	if x.first && x.algs.Read.Compression == zlibPlain {
+	c.in.inflate = nil
+	if c.compresses(x.algs.Read.Compression) {
 		c.in.inflate = compression.NewDecompressor()
 	}
 	return nil
+}
+
+// compresses reports whether the method is at work from NEWKEYS on. Its context
+// begins anew with each exchange (RFC 4253 §6.2).
+func (c *Conn) compresses(method string) bool {
+	return method == zlibPlain || method == zlibDelayed && c.authenticated
 }
 
 // peerKex is the server's key exchange list, decoded again: it is needed once.

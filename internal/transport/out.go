@@ -343,7 +343,7 @@ func (o *out) roomForReader() error {
 
 // newKeys sends NEWKEYS, switches to the next key, sends first under it, and
 // lets the held messages and waiting senders go on.
-func (o *out) newKeys(c cipher.Packet, resetSeq, randomPadding bool, first []byte) error {
+func (o *out) newKeys(c cipher.Packet, deflate compression.Compressor, resetSeq, randomPadding bool, first []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err != nil {
@@ -352,7 +352,7 @@ func (o *out) newKeys(c cipher.Packet, resetSeq, randomPadding bool, first []byt
 	newkeys := [1]byte{wire.MsgNewKeys}
 	o.sealLocked(newkeys[:])
 	erase(o.cipher)
-	o.cipher, o.layout = c, layoutOf(c)
+	o.cipher, o.layout, o.deflate = c, layoutOf(c), deflate
 	o.packets, o.bytes = 0, 0
 	if resetSeq {
 		o.seq = 0
