@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -587,6 +588,44 @@ func TestPKT09_Compression(t *testing.T) {
 	wantReason(t, err, wire.ReasonCompressionError, "compressed packet")
 	if sent := server.in.bytes - before; sent > 4096 {
 		t.Errorf("the bomb was %d bytes", sent)
+	}
+}
+
+// Payloads of one read that were inflated are delivered before the next is.
+func TestCompressedPayloadsAreDelivered(t *testing.T) {
+	client, server := connected(t, func(c, s *Config) {
+		c.Compressions, s.Compressions = []string{"zlib@openssh.com"}, []string{"zlib@openssh.com"}
+	})
+	logIn(client, server)
+	var held [][]byte
+	var got []string
+	server.OnDrain = func() error {
+		for _, p := range held {
+			got = append(got, string(p))
+		}
+		held = nil
+		return nil
+	}
+	if err := client.Send([]byte{100, 'a'}, []byte{100, 'b'}, []byte{100, 'c'}); err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; n < 3; {
+		p, err := server.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p == nil {
+			if err := server.Fill(); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		held = append(held, p)
+		n++
+	}
+	server.OnDrain()
+	if want := []string{"da", "db", "dc"}; !slices.Equal(got, want) {
+		t.Errorf("delivered %q, want %q", got, want)
 	}
 }
 

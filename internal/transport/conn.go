@@ -165,6 +165,13 @@ func printable(b []byte) string {
 // that are the transport's own business are dealt with here.
 func (c *Conn) Next() ([]byte, error) {
 	for {
+		if c.in.inflate != nil && c.OnDrain != nil {
+			// Packets are inflated into one buffer: what was handed out must be
+			// delivered first.
+			if err := c.OnDrain(); err != nil {
+				return nil, err
+			}
+		}
 		p, err := c.in.next()
 		if p == nil || err != nil {
 			return nil, err
