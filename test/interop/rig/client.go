@@ -45,7 +45,9 @@ type Request struct {
 	Options                                              []string // further -o of those with OpenSSH's options
 	Command                                              string
 	Group                                                *Group
-	Verbose                                              bool // keep the client's own log at its most detailed
+	Verbose                                              bool // keep the client's own log
+	TTY                                                  bool // ask for a terminal
+	Password                                             bool // log in with it, and no key
 }
 
 func (r *Request) port() string {
@@ -106,7 +108,19 @@ func openssh(w *World, argv []string, r *Request) ([]string, error) {
 			argv = append(argv, "-o", name+"="+value)
 		}
 	}
-	argv = append(argv, "-F", "none", "-T", "-i", w.UserKey(r.key()), "-p", r.port(), "-l", w.User)
+	argv = append(argv, "-F", "none", "-p", r.port(), "-l", w.User)
+	if r.TTY {
+		argv = append(argv, "-tt")
+	} else {
+		argv = append(argv, "-T")
+	}
+	if r.Password {
+		option("PreferredAuthentications", "password")
+		option("NumberOfPasswordPrompts", "1")
+	} else {
+		argv = append(argv, "-i", w.UserKey(r.key()))
+		option("BatchMode", "yes")
+	}
 	for _, o := range r.Options {
 		argv = append(argv, "-o", o)
 	}
@@ -119,7 +133,6 @@ func openssh(w *World, argv []string, r *Request) ([]string, error) {
 	option("HostKeyAlias", "["+r.Server.Host+"]:"+strconv.Itoa(r.Server.Port))
 	option("IdentitiesOnly", "yes")
 	option("IdentityAgent", "none")
-	option("BatchMode", "yes")
 	option("KexAlgorithms", r.Kex)
 	option("Ciphers", r.Cipher)
 	option("MACs", r.MAC)
@@ -256,6 +269,13 @@ func (w *World) Command(t *Tool, r *Request) (*exec.Cmd, error) {
 	cmd := r.Group.command(argv)
 	cmd.Dir = w.Dir
 	cmd.Env = append(os.Environ(), "HOME="+w.Dir, "SSH_AUTH_SOCK=")
+	if r.Password {
+		ask := w.Path("askpass")
+		if err := os.WriteFile(ask, []byte("#!/bin/sh\necho "+Password+"\n"), 0o755); err != nil {
+			return nil, err
+		}
+		cmd.Env = append(cmd.Env, "SSH_ASKPASS="+ask, "SSH_ASKPASS_REQUIRE=force")
+	}
 	return cmd, nil
 }
 
