@@ -10,7 +10,7 @@ import (
 
 // MaxUntested is how many rows of docs/attacks.md have no test. It may only
 // fall.
-const MaxUntested = 22
+const MaxUntested = 21
 
 // Every test that docs/attacks.md names exists and still cites its row, and
 // the rows without one do not become more.
