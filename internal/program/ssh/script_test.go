@@ -57,18 +57,19 @@ func install(t testing.TB, p *peer, dir string) string {
 	return bin
 }
 
+type peerKey struct{}
+
 // TestScripts runs the program as people do. In $WORK are key, known_hosts
 // files of several kinds, the host key's fingerprint and cfg; `peer` is a
 // server in the test's process, $PORT its port, $SSH the program with -F cfg.
 func TestScripts(t *testing.T) {
-	peers := map[string]*peer{}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			p := startPeer(e.T().(testing.TB))
-			peers[e.WorkDir] = p
+			e.Values[peerKey{}] = p
 			bin := install(e.T().(testing.TB), p, e.WorkDir)
 			e.Vars = append(e.Vars,
 				"PATH="+filepath.Dir(bin)+string(os.PathListSeparator)+os.Getenv("PATH"),
@@ -81,7 +82,7 @@ func TestScripts(t *testing.T) {
 				if len(args) != 1 {
 					ts.Fatalf("usage: noted TEXT")
 				}
-				got := peers[ts.Getenv("WORK")].notes()
+				got := ts.Value(peerKey{}).(*peer).notes()
 				if contains(got, args[0]) == neg {
 					ts.Fatalf("the peer noted %q", got)
 				}

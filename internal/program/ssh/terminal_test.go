@@ -26,7 +26,7 @@ type person struct {
 	dir    string
 	cmd    *exec.Cmd
 	master *os.File
-	slave  *os.File // kept open, to look at the settings
+	slave  *os.File  // kept open, to look at the settings
 	shown  chan byte // what the screen shows
 	before unix.Termios
 }
