@@ -23,37 +23,62 @@ func AgentPath(identityAgent string, getenv func(string) string) string {
 	return identityAgent
 }
 
-// agentKeys connects to the agent, tells it which session this is for, and
-// lists its keys. Without an agent there are none.
-func (k *Connector) agentKeys(c *ssh.Client) []AgentKey {
-	path := AgentPath(k.Conf.IdentityAgent, k.Ask.getenv)
+// Agent is a connection to the person's agent. A nil one has no keys.
+type Agent struct {
+	conn net.Conn
+	c    *agent.Client
+	log  *Logger
+}
+
+// OpenAgent connects to the agent at a socket; nil where there is none.
+func OpenAgent(path string, log *Logger) *Agent {
 	if path == "" {
 		return nil
 	}
 	conn, err := net.Dial("unix", path)
 	if err != nil {
-		k.Log.Debug1("get_agent_identities: ssh_get_authentication_socket: %s", Strerror(err))
+		log.Debug1("get_agent_identities: ssh_get_authentication_socket: %s", Strerror(err))
 		return nil
 	}
-	k.agent = conn
-	a := agent.NewClient(conn)
-	if sig := c.HostKeySignature(); sig != nil {
-		if err := a.SessionBind(c.HostKey(), c.SessionID(), sig, false); err == nil {
-			k.Log.Debug1("get_agent_identities: bound agent to hostkey")
-		} else {
-			k.Log.Debug2("get_agent_identities: ssh_agent_bind_hostkey: %s", err)
-		}
+	return &Agent{conn, agent.NewClient(conn), log}
+}
+
+// Close ends the connection.
+func (a *Agent) Close() {
+	if a != nil {
+		a.conn.Close()
 	}
-	listed, err := a.List()
+}
+
+// Bind tells the agent which session it will sign for. Old agents do not know
+// what that means.
+func (a *Agent) Bind(c *ssh.Client) {
+	sig := c.HostKeySignature()
+	if a == nil || sig == nil {
+		return
+	}
+	if err := a.c.SessionBind(c.HostKey(), c.SessionID(), sig, false); err != nil {
+		a.log.Debug2("get_agent_identities: ssh_agent_bind_hostkey: %s", err)
+		return
+	}
+	a.log.Debug1("get_agent_identities: bound agent to hostkey")
+}
+
+// Keys lists the keys of known types.
+func (a *Agent) Keys() []AgentKey {
+	if a == nil {
+		return nil
+	}
+	listed, err := a.c.List()
 	if err != nil {
-		k.Log.Debug1("get_agent_identities: ssh_fetch_identitylist: %s", err)
+		a.log.Debug1("get_agent_identities: ssh_fetch_identitylist: %s", err)
 		return nil
 	}
-	k.Log.Debug1("get_agent_identities: agent returned %d keys", len(listed))
+	a.log.Debug1("get_agent_identities: agent returned %d keys", len(listed))
 	if len(listed) == 0 {
 		return nil
 	}
-	signers, err := a.Signers()
+	signers, err := a.c.Signers()
 	if err != nil {
 		return nil
 	}
@@ -67,7 +92,7 @@ func (k *Connector) agentKeys(c *ssh.Client) []AgentKey {
 			}
 		}
 		if pubkey.AlgorithmByName(key.Key.Type()) == nil {
-			k.Log.Debug1("ignoring %s agent key", key.Key.Type())
+			a.log.Debug1("ignoring %s agent key", key.Key.Type())
 			continue
 		}
 		keys = append(keys, key)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/kex"
+	"github.com/nacre-ssh/nacre/internal/rawio"
 	"github.com/nacre-ssh/nacre/internal/version"
 	"github.com/nacre-ssh/nacre/ssh"
 	"github.com/nacre-ssh/nacre/sshconfig"
@@ -29,6 +30,8 @@ type Connector struct {
 	Shell  string   // runs ProxyCommand; "" is /bin/sh
 	Env    []string // of ProxyCommand
 	Stderr *os.File // of ProxyCommand; banners go there
+	// In and Out are the connection where ProxyCommand is "-".
+	In, Out *os.File
 
 	// Setup may change the configuration of the connection before it begins.
 	Setup func(*ssh.ClientConfig)
@@ -37,7 +40,7 @@ type Connector struct {
 	Identities *Identities
 	Proxy      *Proxy // nil for a direct connection
 
-	agent  io.Closer
+	agent  *Agent
 	remote net.Addr
 	phase  atomic.Int32
 }
@@ -93,10 +96,8 @@ func (k *Connector) Connect(ctx context.Context) (*ssh.Client, error) {
 		return nil, err
 	}
 	k.phase.Store(phaseRunning)
-	if k.agent != nil {
-		k.agent.Close() // it has signed what there was
-		k.agent = nil
-	}
+	k.agent.Close() // it has signed what there was
+	k.agent = nil
 	method, _ := c.AuthMethod()
 	login.Succeeded(method)
 	if k.Proxy != nil {
@@ -112,14 +113,16 @@ func (k *Connector) Close() {
 	if k.Proxy != nil {
 		k.Proxy.Stop()
 	}
-	if k.agent != nil {
-		k.agent.Close()
-	}
+	k.agent.Close()
 }
 
 // dial makes the connection: by ProxyCommand, or directly.
 func (k *Connector) dial(ctx context.Context) (net.Conn, error) {
 	c := k.Conf
+	if c.ProxyCommand == "-" {
+		k.Proxy = new(Proxy)
+		return rawio.NewDuplex(inherited(k.In), inherited(k.Out), "UNKNOWN"), nil
+	}
 	if c.ProxyCommand != "" {
 		command, err := c.Tokens().Expand(c.ProxyCommand, sshconfig.TokensProxy)
 		if err != nil {
@@ -149,6 +152,14 @@ func (k *Connector) dial(ctx context.Context) (net.Conn, error) {
 		defer cancel()
 	}
 	return d.DialAddrs(ctx, c.Hostname, addrs, c.Port)
+}
+
+func inherited(f *os.File) *rawio.File {
+	n := -1
+	if c, err := f.SyscallConn(); err == nil {
+		c.Control(func(fd uintptr) { n = int(fd) })
+	}
+	return rawio.Inherited(n, f.Name())
 }
 
 // config turns the configuration into that of the library.
@@ -185,7 +196,9 @@ func (k *Connector) config(conn net.Conn) (*ssh.ClientConfig, *Login) {
 	cfg.Connected = func(client *ssh.Client) {
 		k.phase.Store(phaseLogin)
 		k.warnWeak(client)
-		k.Identities.Arrange(k.agentKeys(client))
+		k.agent = OpenAgent(AgentPath(k.Conf.IdentityAgent, k.Ask.getenv), k.Log)
+		k.agent.Bind(client)
+		k.Identities.Arrange(k.agent.Keys())
 		cfg.Auth = login.Methods()
 	}
 	if k.Setup != nil {
@@ -218,12 +231,26 @@ func (k *Connector) trace(level int, format string, args ...any) {
 	case strings.HasPrefix(format, "Remote protocol version "):
 		first := k.phase.CompareAndSwap(phaseBanner, phaseExchange)
 		k.Log.Log(v, format, args...)
+		k.matchBanner(args)
 		k.Log.Debug1("Authenticating to %s:%d as '%s'", k.Conf.Hostname, k.Conf.Port, k.Conf.User)
 		if first {
 			k.Log.Debug1(sent)
 		}
 	default:
 		k.Log.Log(v, format, args...)
+	}
+}
+
+// matchBanner logs whether the server is one that needs care: none does, but
+// there are scripts that look for the line.
+func (k *Connector) matchBanner(args []any) {
+	if len(args) != 1 || !k.Log.Enabled(LevelDebug1) {
+		return
+	}
+	if name := fmt.Sprint(args[0]); strings.HasPrefix(name, "OpenSSH") {
+		k.Log.Debug1("compat_banner: match: %s pat OpenSSH* compat 0x04000000", name)
+	} else {
+		k.Log.Debug1("compat_banner: no match: %s", name)
 	}
 }
 

@@ -164,7 +164,7 @@ func (h *HostKeys) decide(ctx context.Context, a netip.Addr, key ssh.PublicKey) 
 	if r.CertError != nil {
 		h.Log.Error("Certificate invalid: %s", certReason(r.CertError))
 	}
-	if isCert && !byCert {
+	if isCert && !byCert && r.Verdict != knownhosts.IsRevoked {
 		h.Log.Debug1("No matching CA found. Retry with plain key")
 		key = pubkey.Plain(key)
 	}
@@ -172,7 +172,7 @@ func (h *HostKeys) decide(ctx context.Context, a netip.Addr, key ssh.PublicKey) 
 		h.Log.Debug1("checking without port identifier")
 	}
 	d := &decision{HostKeys: h, key: key, kind: pubkey.TypeName(key), name: h.Name(), result: r, address: a}
-	if d.kind = strings.TrimSuffix(d.kind, "-CERT"); d.checkAddress() {
+	if d.checkAddress() {
 		d.ipResult = h.hosts.Lookup(d.ipName(), key)
 	}
 	switch r.Verdict {

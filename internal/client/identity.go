@@ -27,9 +27,10 @@ type Identity struct {
 	// Where it comes from, as logs say it.
 	Explicit, Token, Agent bool
 
-	agent  ssh.Signer // signs in the agent, when that has the key
-	signer ssh.Signer // the private key, once it was read
-	failed bool       // the private key could not be read
+	onlyCert bool       // File is that of a certificate
+	agent    ssh.Signer // signs in the agent, when that has the key
+	signer   ssh.Signer // the private key, once it was read
+	failed   bool       // the private key could not be read
 }
 
 // words is what follows name, type and fingerprint.
@@ -115,7 +116,7 @@ func (ids *Identities) LoadPublic() error {
 		key := loadPublic(file)
 		ids.Log.Debug1("certificate file %s type %d", file, keyNumber(key))
 		if key != nil && ids.usableCert(file, key) {
-			ids.certs = append(ids.certs, &Identity{File: file, Key: key, Explicit: true})
+			ids.certs = append(ids.certs, &Identity{File: file, Key: key, Explicit: true, onlyCert: true})
 		}
 	}
 	return nil
@@ -278,7 +279,10 @@ func (ids *Identities) signer(ctx context.Context, id *Identity) (ssh.Signer, er
 		}
 		return ssh.NewCertSigner(cert, s)
 	}
-	ids.Log.Debug1("no separate private key for certificate \"%s\"", id.File)
+	ids.Log.Debug1("sign_and_send_pubkey: no separate private key for certificate \"%s\"", id.File)
+	if id.onlyCert {
+		return nil, ssh.ErrSkip
+	}
 	s, err := ids.private(ctx, &Identity{File: id.File, Explicit: id.Explicit})
 	if err != nil {
 		return nil, err
@@ -304,6 +308,9 @@ func (ids *Identities) withPlain(cert *ssh.Certificate) []*Identity {
 // anybody.
 func (ids *Identities) quiet(id *Identity) (ssh.Signer, error) {
 	cert, isCert := id.Key.(*ssh.Certificate)
+	if id.onlyCert {
+		return nil, ssh.ErrSkip
+	}
 	if isCert {
 		// Only the file beside it: the plain key is a candidate of its own.
 		id = &Identity{File: id.File, Key: cert.Key}

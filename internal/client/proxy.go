@@ -7,7 +7,8 @@ import (
 	"sync"
 )
 
-// Proxy is a running proxy command and the connection through it.
+// Proxy is a running proxy command and the connection through it. The zero
+// value stands for a connection that somebody else has made.
 type Proxy struct {
 	net.Conn // its standard input and output
 	cmd      *exec.Cmd
@@ -47,8 +48,10 @@ func StartProxy(shell, command string, env []string, stderr *os.File, log *Logge
 // not wait for that; Done does.
 func (p *Proxy) Stop() {
 	p.once.Do(func() {
-		p.Conn.Close()
-		hangUp(p.cmd.Process)
+		if p.cmd != nil {
+			p.Conn.Close()
+			hangUp(p.cmd.Process)
+		}
 	})
 }
 

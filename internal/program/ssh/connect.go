@@ -30,7 +30,7 @@ func (r *run) connect(ctx context.Context) int {
 	r.ask = &client.Prompter{Getenv: r.io.Getenv, Environ: r.io.Env, Log: r.log, In: r.io.In, Err: r.io.Err}
 	k := &client.Connector{
 		Conf: r.conf, Log: r.log, Ask: r.ask, Home: r.cctx.Home,
-		Shell: r.io.Getenv("SHELL"), Env: r.io.Env, Stderr: r.io.Err,
+		Shell: r.io.Getenv("SHELL"), Env: r.io.Env, Stderr: r.io.Err, In: r.io.In, Out: r.io.Out,
 	}
 	c, err := k.Connect(ctx)
 	if err != nil {

@@ -82,7 +82,7 @@ var flags = [...]flag{
 	}, doc: "do not forward X11"},
 	{letter: 'Y', missing: "X11 forwarding", doc: "forward X11, trusted"},
 	{letter: 'y', missing: "logging to syslog", doc: "log to syslog"},
-	{letter: 'Z', missing: "listing keys", doc: "list the keys that would be tried and exit"},
+	{letter: 'Z', apply: func(r *run, _ string) error { r.listKeys = true; return nil }, doc: "list the keys that would be tried and exit"},
 	{letter: 'B', arg: "bind_interface", keyword: "BindInterface", doc: "connect from this interface"},
 	{letter: 'b', arg: "bind_address", keyword: "BindAddress", doc: "connect from this address"},
 	{letter: 'c', arg: "cipher_spec", apply: (*run).ciphers, doc: "ciphers, best first; + and ^ change the default"},

@@ -213,7 +213,6 @@ func (l *loop) catchSignals() (stop func()) {
 // finish puts everything back, says what is to be said and is the exit
 // status.
 func (l *loop) finish(err error) int {
-	lost := l.lost()
 	stats, took := l.client.Stats(), l.client.Duration()
 	if l.term != nil {
 		l.term.restore()
@@ -236,11 +235,12 @@ func (l *loop) finish(err error) int {
 		l.log.Fatal("%s", client.RequestFailed(refused, 0))
 	case errors.As(err, &open):
 		l.log.Error("channel 0: open failed: %s", openReason(open))
-	case lost != nil:
-		l.explainLost(lost)
-	case errors.As(err, &missing), err == nil:
 	default:
-		l.log.Error("%s", err)
+		if lost := l.lost(); lost != nil {
+			l.explainLost(lost)
+		} else if !errors.As(err, &missing) && err != nil {
+			l.log.Error("%s", err)
+		}
 	}
 	l.client.Close()
 	if n := l.killed.Load(); n != 0 {
@@ -250,7 +250,7 @@ func (l *loop) finish(err error) int {
 		l.log.Verbose("Killed by signal %d.", n)
 		return failure
 	}
-	if l.tty && l.session != nil {
+	if l.tty && l.session != nil && l.log.Enabled(client.LevelInfo) {
 		l.say("Connection to %s closed.", l.conf.Hostname)
 	}
 	seconds := took.Seconds()
@@ -294,9 +294,14 @@ func (l *loop) explainLost(err error) {
 	}
 }
 
-// say writes a line that the stock client writes at INFO, even where the log
-// is a terminal in raw mode.
-func (l *loop) say(format string, args ...any) { l.log.Info(format, args...) }
+// say writes a line that does not depend on the log's level.
+func (l *loop) say(format string, args ...any) {
+	if l.log.ToFile() {
+		l.log.Fatal(format, args...)
+		return
+	}
+	l.echo(format, args...)
+}
 
 func openReason(e *public.OpenChannelError) string {
 	return strings.TrimSpace(strings.TrimPrefix(e.Error(), "connection: open: "))

@@ -3,6 +3,7 @@ package ssh
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -35,6 +36,7 @@ type run struct {
 	level       sshconfig.LogLevel // of -v and -q
 	levelSet    bool
 	printConfig bool
+	listKeys    bool
 	warnings    []string // to be shown once the log is open
 	noAccount   bool     // the account of this process is in no database
 
@@ -121,9 +123,12 @@ func (r *run) prepare() error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	if r.printConfig {
+	switch {
+	case r.printConfig:
 		r.conf.Print(r.io.Out)
 		return exit(0)
+	case r.listKeys:
+		return r.printKeys()
 	}
 	return nil
 }
@@ -204,4 +209,18 @@ func (r *run) check() error {
 		r.tty = false
 	}
 	return nil
+}
+
+// printKeys is -Z: the keys in the order in which they would be tried.
+func (r *run) printKeys() error {
+	ids := &client.Identities{Conf: r.conf, Log: r.log}
+	if err := ids.LoadPublic(); err != nil {
+		return err
+	}
+	a := client.OpenAgent(client.AgentPath(r.conf.IdentityAgent, r.io.Getenv), r.log)
+	defer a.Close()
+	for _, id := range ids.Arrange(a.Keys()) {
+		fmt.Fprintln(r.io.Out, client.Visible(id.String()))
+	}
+	return exit(0)
 }
