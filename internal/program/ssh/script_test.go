@@ -25,11 +25,7 @@ func TestMain(m *testing.M) {
 // install puts the program, keys and a configuration for the peer into dir
 // and returns the program's path.
 func install(t testing.TB, p *peer, dir string) string {
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	bin := filepath.Join(dir, "bin", "ssh")
+	bin := programIn(t, filepath.Join(dir, "bin"))
 	_, other := newSigner(t)
 	otherLine := string(public.MarshalAuthorizedKey(other.PublicKey()))
 	for name, text := range map[string]string{
@@ -48,14 +44,26 @@ func install(t testing.TB, p *peer, dir string) string {
 			t.Fatal(err)
 		}
 	}
-	if err := os.MkdirAll(filepath.Dir(bin), 0o755); err != nil {
+	return bin
+}
+
+// programIn gives the test's binary the program's name in dir.
+func programIn(t testing.TB, dir string) string {
+	exe, err := os.Executable()
+	if err != nil {
 		t.Fatal(err)
 	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	bin := filepath.Join(dir, "ssh")
 	if err := os.Symlink(exe, bin); err != nil {
 		t.Fatal(err)
 	}
 	return bin
 }
+
+func program(t testing.TB) string { return programIn(t, t.TempDir()) }
 
 type peerKey struct{}
 
