@@ -82,6 +82,12 @@ func (r *run) unfinished() error {
 			r.log.Info("Warning: %s is not there yet in this version; going on without it.", m.what)
 		}
 	}
+	if c.ControlMaster != sshconfig.MasterNo || c.ControlPath != "" && !strings.EqualFold(c.ControlPath, "none") {
+		r.log.Verbose("Connection sharing is not there yet in this version; making a connection of its own.")
+	}
+	if c.AddKeysToAgent.On {
+		r.log.Verbose("AddKeysToAgent is not there yet in this version.")
+	}
 	return nil
 }
 

@@ -152,11 +152,17 @@ func (l *loop) start(ctx context.Context) error {
 		return err
 	}
 	if l.tty {
-		stop := tty.OnResize(func() { s.WindowChange(l.term.size()) })
+		stop := tty.OnResize(func() {
+			defer l.guard()
+			s.WindowChange(l.term.size())
+		})
 		context.AfterFunc(l.client.Context(), stop)
 	}
 	if typed != nil {
-		go l.type_(typed)
+		go func() {
+			defer l.guard()
+			l.type_(typed)
+		}()
 	}
 	return nil
 }
@@ -199,6 +205,7 @@ func (l *loop) catchSignals() (stop func()) {
 		}
 	}
 	go func() {
+		defer l.guard()
 		for s := range signals {
 			l.killed.CompareAndSwap(0, int32(s.(syscall.Signal)))
 			l.client.Close()
@@ -207,6 +214,17 @@ func (l *loop) catchSignals() (stop func()) {
 	return func() {
 		signal.Stop(signals)
 		close(signals)
+	}
+}
+
+// guard puts the terminal back before a panic of its goroutine ends the
+// process.
+func (l *loop) guard() {
+	if v := recover(); v != nil {
+		if l.term != nil {
+			l.term.restore()
+		}
+		panic(v)
 	}
 }
 

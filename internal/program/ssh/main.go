@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -125,7 +126,9 @@ func (r *run) prepare() error {
 	}
 	switch {
 	case r.printConfig:
-		r.conf.Print(r.io.Out)
+		var b bytes.Buffer
+		r.conf.Print(&b)
+		r.io.Out.Write(b.Bytes())
 		return exit(0)
 	case r.listKeys:
 		return r.printKeys()

@@ -106,6 +106,12 @@ func startPeer(t testing.TB) *peer {
 			"echo": func(s *public.Session) { io.Copy(s, s); s.Exit(0) },
 		},
 		MaxAuthTries: 20,
+		Banner: func(m *public.ConnMeta) string {
+			if m.User == "bob" {
+				return "Welcome\r\nto \x1b[31mred\a grün\n"
+			}
+			return ""
+		},
 	}
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {

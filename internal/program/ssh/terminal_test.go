@@ -329,3 +329,29 @@ func TestBackgroundPrompt(t *testing.T) {
 	x.write("\x03")
 	x.ends(-int(syscall.SIGINT))
 }
+
+// TestPanicRestores: a broken invariant of ours leaves no raw terminal behind.
+func TestPanicRestores(t *testing.T) {
+	master, slave, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer master.Close()
+	defer slave.Close()
+	l := &loop{term: &terminal{f: slave}}
+	if err := l.term.raw(); err != nil {
+		t.Fatal(err)
+	}
+	func() {
+		defer func() {
+			if recover() != "broken" {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		defer l.guard()
+		panic("broken")
+	}()
+	if s, _ := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS); s.Lflag&unix.ICANON == 0 {
+		t.Error("the terminal is still in raw mode")
+	}
+}
