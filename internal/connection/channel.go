@@ -71,6 +71,11 @@ type Channel struct {
 	owed     int64 // consumed and not given back
 	growth   int64 // consumed since growthAt
 	growthAt time.Time
+	trial    uint8     // whether the window has just grown
+	grown    int64     // by how much
+	rate     float64   // bytes a second before that
+	settled  time.Time // no growth before
+	debt     int64     // of a window that shrank: not given back
 	gotEOF   bool
 	gotClose bool
 
@@ -370,41 +375,87 @@ func (ch *Channel) giveBackLocked() int64 {
 	if ch.target > Window {
 		part = ch.target / 8
 	}
-	if ch.owed < part && ch.granted > ch.target/2 {
+	// A slow sink takes little at a time. Giving that back at once would have
+	// the peer send crumbs, so a few packets' worth is waited for.
+	if ch.owed < part && (ch.granted > ch.target/2 || ch.owed < min(part, 3*MaxPacketTTY)) {
 		return 0
 	}
 	n := ch.owed
 	ch.growth += n
 	ch.owed = 0
 	n += ch.growLocked()
+	if ch.debt > 0 { // the window shrinks: what was promised stays promised
+		less := min(n, ch.debt)
+		ch.debt -= less
+		n -= less
+	}
 	ch.granted += n
 	return n
 }
 
-// growLocked doubles the window when more than half of it went through within
-// two round trips: then it is the window that limits. On short paths 2 MiB are
-// always enough, and better for the cache.
+// growLocked widens the window when more than half of it goes through in a
+// round trip of a long path: then it may be the window that limits. If the rate
+// does not follow, it was not, and the growth is taken back: round trips seen in
+// the protocol hold the peer's computing too, and a stock peer with a large
+// window on a short path copies its own queue over and over.
+//
+// Rates are those of at least a whole round trip, because a window arrives in
+// one burst for each.
 func (ch *Channel) growLocked() int64 {
+	rtt := ch.m.t.RTT()
+	if rtt < minGrowthRTT {
+		return 0
+	}
 	now := ch.m.cfg.Now()
-	if ch.growth <= ch.target/2 {
+	took := now.Sub(ch.growthAt)
+	if ch.growthAt.IsZero() || took < rtt {
 		if ch.growthAt.IsZero() {
-			ch.growthAt = now
+			ch.growth, ch.growthAt = 0, now
 		}
 		return 0
 	}
-	took := now.Sub(ch.growthAt)
+	rate := float64(ch.growth) / took.Seconds()
 	ch.growth, ch.growthAt = 0, now
-	rtt := ch.m.t.RTT()
-	if rtt < minGrowthRTT || took > 2*rtt || ch.target >= MaxWindow {
+	switch ch.trial {
+	case trialBegun:
+		ch.trial = trialJudged // what came in this round trip left before the growth
+		return 0
+	case trialJudged:
+		ch.trial = noTrial
+		if rate < growthPays*ch.rate {
+			ch.target -= ch.grown
+			ch.debt += ch.grown
+			ch.m.cfg.Budget.give(ch.grown)
+			ch.settled = now.Add(max(time.Second, 20*rtt))
+			return 0
+		}
+	}
+	if rate*rtt.Seconds() < float64(ch.target)/2 || ch.target >= MaxWindow || now.Before(ch.settled) {
 		return 0
 	}
-	more := min(ch.target, MaxWindow-ch.target)
+	more := 3 * ch.target // four times as much while it is small
+	if ch.target > MaxWindow/4 {
+		more = MaxWindow - ch.target
+	}
 	if !ch.m.cfg.Budget.take(more) {
-		return 0
+		if more = ch.target; !ch.m.cfg.Budget.take(more) {
+			return 0
+		}
 	}
 	ch.target += more
+	ch.trial, ch.rate, ch.grown = trialBegun, rate, more
 	return more
 }
+
+// States of a window that has grown.
+const (
+	noTrial = iota
+	trialBegun
+	trialJudged
+)
+
+// growthPays is the gain in rate that a larger window must bring.
+const growthPays = 1.3
 
 // minGrowthRTT: below it 2 MiB are a GB/s or more.
 const minGrowthRTT = 2 * time.Millisecond

@@ -15,7 +15,7 @@ import (
 // minSample is what a round trip seen in the protocol must be to count: it
 // holds the peer's computing too. Where the system's own figure says less and
 // this one more, a proxy or a jump host stands between.
-const minSample = 10 * time.Millisecond
+const minSample = 25 * time.Millisecond
 
 // RTT is the best known round-trip time to the peer itself, 0 when unknown. It
 // may be called from any goroutine.
