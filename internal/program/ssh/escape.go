@@ -47,7 +47,6 @@ func (l *loop) escape(e *client.Escape, command byte) (end bool) {
 	c := e.Char()
 	switch command {
 	case client.EscapeTerminate:
-		l.echo("%c.", c)
 		l.terminated.Store(true)
 		l.client.Close()
 		return true

@@ -184,7 +184,6 @@ func TestEscapes(t *testing.T) {
 	x.write("~~\r")
 	x.expect("[7e][0d]")
 	x.write("~.")
-	x.expect("~.\r\n")
 	x.expect("Connection to 127.0.0.1 closed.")
 	x.ends(255)
 }

@@ -27,9 +27,7 @@ func Raise(s os.Signal) {
 	signal.Reset(s)
 	if n, ok := s.(syscall.Signal); ok {
 		syscall.Kill(syscall.Getpid(), n)
-		if n != syscall.SIGTSTP && n != syscall.SIGTTIN && n != syscall.SIGTTOU {
-			select {} // the signal is on its way to some thread
-		}
+		select {} // the signal is on its way to some thread
 	}
 }
 
@@ -104,8 +102,7 @@ func (a *asking) watch() {
 		switch s {
 		case syscall.SIGTSTP:
 			a.on()
-			Raise(s)
-			signal.Notify(a.signals, syscall.SIGTSTP)
+			Suspend()
 		case syscall.SIGCONT:
 			// Whoever continues us may have changed the terminal.
 			a.on()

@@ -166,7 +166,3 @@ func Foreground(fd int) bool {
 	group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
 	return err == nil && group == unix.Getpgrp()
 }
-
-// Suspend stops this process as the terminal's suspend character would and
-// returns when it is continued.
-func Suspend() error { return syscall.Kill(syscall.Getpid(), syscall.SIGTSTP) }

@@ -185,8 +185,12 @@ func TestReadLine(t *testing.T) {
 // TestMain becomes a process that asks, when told so: Ask needs a terminal of
 // its own and may end the process.
 func TestMain(m *testing.M) {
-	if os.Getenv("TTY_TEST_ASK") == "" {
+	switch os.Getenv("TTY_TEST_ASK") {
+	case "":
 		os.Exit(m.Run())
+	case "shell":
+		shell()
+		os.Exit(0)
 	}
 	t, err := Open()
 	if err != nil {
@@ -203,6 +207,32 @@ func TestMain(m *testing.M) {
 		os.Stdout.WriteString("echo is on\n")
 	}
 	os.Exit(0)
+}
+
+// shell asks in a job of its own, as a shell would start it, tells when that
+// stops and continues it.
+func shell() {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "TTY_TEST_ASK=secret")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Foreground: true, Ctty: 0}
+	if err := cmd.Start(); err != nil {
+		os.Stdout.WriteString(err.Error())
+		return
+	}
+	for {
+		var w syscall.WaitStatus
+		if _, err := syscall.Wait4(cmd.Process.Pid, &w, syscall.WUNTRACED, nil); err != nil || !w.Stopped() {
+			return
+		}
+		s, _ := GetState(0)
+		word := "stopped"
+		if s.flags(lflag)&syscall.ECHO == 0 {
+			word = "stopped without echo"
+		}
+		os.Stdout.WriteString(word + "\n")
+		syscall.Kill(cmd.Process.Pid, syscall.SIGCONT)
+	}
 }
 
 // startAsking starts this binary so on a terminal of its own and waits for
@@ -274,6 +304,19 @@ func TestAskInterrupted(t *testing.T) {
 	}
 }
 
+// TestAskStopped: ^Z in a job of a shell stops it, with the terminal as it
+// was; continued, it asks again.
+func TestAskStopped(t *testing.T) {
+	_, master, r := startAsking(t, "shell")
+	master.WriteString("\x1a")
+	expect(t, r, "stopped\r\n")
+	expect(t, r, "\rSecret: ")
+	master.WriteString("again\n")
+	expect(t, r, "answer again\r\necho is on\r\n")
+}
+
+// TestAskSuspended: nobody could continue an orphaned process group, so it
+// goes on.
 func TestAskSuspended(t *testing.T) {
 	cmd, master, r := startAsking(t, "secret")
 	slave, err := os.OpenFile(ttyName(t, master), os.O_RDWR|syscall.O_NOCTTY, 0)
