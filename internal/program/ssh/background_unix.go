@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"syscall"
 
 	"github.com/nacre-ssh/nacre/internal/client"
@@ -97,4 +98,17 @@ func dupNumber(f *os.File) int {
 		return -1
 	}
 	return n
+}
+
+// letGo gives the terminal back to the shell that started us and goes on in
+// the background. There is no fork for it: we stop, as with ^Z, and have
+// somebody continue us once the shell has seen it. Without a shell that knows
+// jobs we go on where we are.
+func letGo() {
+	again := exec.Command("/bin/sh", "-c", "sleep 0.3; kill -CONT "+strconv.Itoa(os.Getpid()))
+	if again.Start() != nil {
+		return
+	}
+	tty.Suspend()
+	again.Wait()
 }

@@ -25,6 +25,14 @@ func (l *loop) type_(w io.WriteCloser) {
 				}
 			}
 			rest = behind
+			if command == client.EscapeBackground {
+				l.term.restore()
+				fmt.Fprintf(l.io.Err, "%c& [backgrounded]\n", e.Char())
+				w.Write([]byte{4}) // what a shell takes for the end of its input
+				w.Close()
+				letGo()
+				return
+			}
 			if command != 0 && l.escape(e, command) {
 				return
 			}
@@ -73,8 +81,6 @@ func (l *loop) escape(e *client.Escape, command byte) (end bool) {
 		io.WriteString(l.io.Err, l.connectionInfo())
 	case client.EscapeCommand:
 		l.echo("commandline disabled")
-	case client.EscapeBackground:
-		l.echo("%c& [cannot be backgrounded yet; use %c^Z and bg]", c, c)
 	}
 	return false
 }

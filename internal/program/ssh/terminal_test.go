@@ -188,6 +188,17 @@ func TestEscapes(t *testing.T) {
 	x.ends(255)
 }
 
+// TestEscapeToBackground: without a shell that knows jobs the program goes on
+// where it is; the remote shell sees the end of its input.
+func TestEscapeToBackground(t *testing.T) {
+	x := sit(t, startPeer(t), "peer")
+	x.expect("ready>")
+	x.write("~&")
+	x.expect("~& [backgrounded]")
+	x.expect("Connection to 127.0.0.1 closed.")
+	x.ends(7)
+}
+
 func TestOtherEscapeCharacter(t *testing.T) {
 	x := sit(t, startPeer(t), "-e", "^A", "peer")
 	x.expect("ready>")
