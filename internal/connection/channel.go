@@ -714,6 +714,9 @@ func (ch *Channel) reserve(want int) (int, error) {
 func (ch *Channel) unreserve(n int) {
 	if n > 0 {
 		ch.mu.Lock()
+		if ch.window <= 0 { // the other stream may wait for what this one gives back
+			ch.changed.Broadcast()
+		}
 		ch.window += int64(n)
 		ch.mu.Unlock()
 	}
