@@ -115,7 +115,7 @@ func (c *Conn) readNow(fd uintptr) bool {
 		return true
 	}
 	for {
-		n, _, errno := syscall.Syscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+		n, _, errno := syscall.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
 		switch {
 		case errno == unix.EINTR:
 			continue
@@ -165,7 +165,7 @@ func (c *Conn) writeNow(fd uintptr) bool {
 func (c *Conn) tryNow(fd uintptr) {
 	for c.wn < len(c.wbuf) {
 		p := c.wbuf[c.wn:]
-		n, _, errno := syscall.Syscall(unix.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+		n, _, errno := syscall.RawSyscall(unix.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
 		switch {
 		case errno == unix.EINTR:
 			continue

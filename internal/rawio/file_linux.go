@@ -252,7 +252,7 @@ func (f *File) tryReadNow(fd uintptr) {
 	h := &f.r
 	h.again = false
 	for len(h.rest) > 0 {
-		n, errno := iovCall(unix.SYS_READV, fd, h.rest)
+		n, errno := iovCall(unix.SYS_READV, fd, h.rest, f.rc != nil)
 		switch {
 		case errno == unix.EINTR:
 			continue
@@ -409,7 +409,7 @@ func (f *File) tryWriteNow(fd uintptr) {
 	h := &f.w
 	h.again = false
 	for len(h.rest) > 0 {
-		n, errno := iovCall(unix.SYS_WRITEV, fd, h.rest)
+		n, errno := iovCall(unix.SYS_WRITEV, fd, h.rest, f.rc != nil)
 		if !f.wrote(n, errno) {
 			return
 		}
@@ -642,9 +642,16 @@ func (h *half) advance(n int) {
 	}
 }
 
-// iovCall is readv or writev. Syscall, not RawSyscall: copying 256 KiB takes
-// tens of microseconds, which must not hold a processor of the scheduler.
-func iovCall(trap uintptr, fd uintptr, iov []unix.Iovec) (int, syscall.Errno) {
+// iovCall is readv or writev. On a non-blocking descriptor it is a raw call: it
+// lasts as long as its copy, tens of microseconds for 256 KiB, and the scheduler
+// is better off not knowing. Told of it, its monitor wakes every 20 µs, takes
+// the processor away and hands it to another thread, back and forth for every
+// call.
+func iovCall(trap uintptr, fd uintptr, iov []unix.Iovec, nonblock bool) (int, syscall.Errno) {
+	if nonblock {
+		n, _, errno := syscall.RawSyscall(trap, fd, uintptr(unsafe.Pointer(&iov[0])), uintptr(len(iov)))
+		return int(n), errno
+	}
 	n, _, errno := syscall.Syscall(trap, fd, uintptr(unsafe.Pointer(&iov[0])), uintptr(len(iov)))
 	return int(n), errno
 }
