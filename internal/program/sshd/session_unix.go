@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
 	"github.com/nacre-ssh/nacre/internal/keyfile"
@@ -400,10 +401,31 @@ func (r *run) do() {
 	r.attach(c)
 	c.watch(r.exit) // at once, whoever still holds the output
 	r.pump(c)
+	// The end of the output and that of the program mostly come together. The
+	// status goes first then: Dropbear and PuTTY close at EOF, and take a status
+	// that is missing for success.
+	c.endsWithin(statusGrace)
 	r.s.CloseWrite()
 	select {
 	case <-c.ended:
 	case <-r.s.Context().Done():
+		if !c.endsWithin(statusGrace) {
+			r.s.Close() // it lives on: no status is better than a wrong one
+		}
+	}
+}
+
+// statusGrace is how long a program whose output has ended may take to end.
+const statusGrace = 100 * time.Millisecond
+
+func (c *child) endsWithin(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-c.ended:
+		return true
+	case <-timer.C:
+		return false
 	}
 }
 
