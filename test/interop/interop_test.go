@@ -101,7 +101,8 @@ func (l *lab) start(t *testing.T, d *rig.Daemon, o rig.ServerOptions) *rig.Serve
 func (l *lab) try(t *testing.T, tool *rig.Tool, r *rig.Request) {
 	t.Helper()
 	r.Command = "cat; echo problem >&2; exit 7"
-	if tool.Chooses.Rekey && r.Rekey == "" {
+	rekeys := !tool.NoRekey && !r.Server.Daemon.NoRekey
+	if rekeys && tool.Chooses.Rekey && r.Rekey == "" {
 		r.Rekey = rekey
 	}
 	speaksOpenSSH := strings.HasPrefix(tool.Name, "openssh") || tool.Name == "nacre"
@@ -126,7 +127,7 @@ func (l *lab) try(t *testing.T, tool *rig.Tool, r *rig.Request) {
 	case speaksOpenSSH && string(o.Stderr) != "problem\n", !bytes.Contains(o.Stderr, []byte("problem\n")):
 		fail("standard error %q", o.Stderr)
 	}
-	if speaksOpenSSH {
+	if speaksOpenSSH && rekeys {
 		if n := strings.Count(o.Log, "SSH2_MSG_NEWKEYS sent"); n < 2 {
 			fail("%d key exchanges, want a second one in the middle", n)
 		}
@@ -345,7 +346,7 @@ func (c choice) forServer(tool *rig.Tool) *rig.ServerOptions {
 	if len(o.Config) == 0 && o.HostKeys == nil {
 		return nil
 	}
-	if !tool.Chooses.Rekey {
+	if !tool.Chooses.Rekey && !tool.NoRekey {
 		o.Rekey = rekey
 	}
 	return &o

@@ -32,6 +32,7 @@ type Daemon struct {
 	// NotUser are signature algorithms of those user keys that it does not
 	// let in with.
 	NotUser []string
+	NoRekey bool // as in Tool
 }
 
 // ServerOptions is what a test may want of a server.
@@ -87,7 +88,8 @@ func Daemons() []*Daemon {
 		{Name: "tinysshd", Program: installed("tinysshd"), Version: dpkgVersion("tinysshd"), HostKeys: []string{"ed25519"}, UserKeys: []string{"ed25519"}, inetd: true, command: tinysshd},
 		{Name: "paramiko", Program: pythonWith("paramiko"), Version: dpkgVersion("python3-paramiko"), HostKeys: allHostKeys, UserKeys: allHostKeys,
 			NotUser: []string{"rsa-sha2-512", "rsa-sha2-256"}, command: pythonServer("paramiko_peer.py")},
-		{Name: "asyncssh", Program: pythonWith("asyncssh"), Version: dpkgVersion("python3-asyncssh"), HostKeys: allHostKeys, UserKeys: allHostKeys, command: pythonServer("asyncssh_peer.py")},
+		{Name: "asyncssh", Program: pythonWith("asyncssh"), Version: dpkgVersion("python3-asyncssh"), HostKeys: allHostKeys, UserKeys: allHostKeys,
+			NoRekey: true, command: pythonServer("asyncssh_peer.py")},
 	}
 }
 
@@ -273,8 +275,8 @@ func dropbear(w *World, file string, port int, o ServerOptions) ([]string, error
 	for _, k := range o.HostKeys {
 		key := w.HostKey(k) + ".dropbear"
 		if _, err := os.Stat(key); err != nil {
-			if out, err := exec.Command("dropbearconvert", "openssh", "dropbear", w.HostKey(k), key).CombinedOutput(); err != nil {
-				return nil, fmt.Errorf("dropbearconvert: %v: %s", err, out)
+			if err := convert(key, "dropbearconvert", "openssh", "dropbear", w.HostKey(k)); err != nil {
+				return nil, err
 			}
 		}
 		argv = append(argv, "-r", key)
