@@ -28,13 +28,14 @@ const (
 // One goroutine may read while another writes; a Try method never waits for
 // the other direction or for a call that is under way.
 type File struct {
-	f    *os.File        // own description, in the poller; nil: inherited, blocking
-	rc   syscall.RawConn // of f
-	fd   int             // inherited descriptor, -1 when there is none
-	name string
-	mode uint32 // S_IFMT bits
-	tty  bool
-	mem  bool // memory device such as /dev/null: never waits
+	f        *os.File        // own description, in the poller; nil: inherited, blocking
+	rc       syscall.RawConn // of f
+	fd       int             // inherited descriptor, -1 when there is none
+	name     string
+	mode     uint32 // S_IFMT bits
+	tty      bool
+	nonblock bool // no call on it can wait
+	mem      bool // memory device such as /dev/null: never waits
 
 	once     sync.Once
 	closeErr error
@@ -91,7 +92,7 @@ func Inherited(fd int, name string) *File {
 		k.f = reopen(fd, name)
 		if k.f != nil {
 			if rc, err := k.f.SyscallConn(); err == nil {
-				k.rc = rc
+				k.rc, k.nonblock = rc, true
 			} else {
 				k.f.Close()
 				k.f = nil
@@ -114,6 +115,10 @@ func (f *File) inspect(fd int) {
 		return
 	}
 	f.mode = st.Mode & unix.S_IFMT
+	if f.f != nil { // ours alone: the flag stays as it is
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+		f.nonblock = err == nil && flags&unix.O_NONBLOCK != 0
+	}
 	if f.mode == unix.S_IFCHR {
 		_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 		f.tty = err == nil
@@ -252,7 +257,7 @@ func (f *File) tryReadNow(fd uintptr) {
 	h := &f.r
 	h.again = false
 	for len(h.rest) > 0 {
-		n, errno := iovCall(unix.SYS_READV, fd, h.rest, f.rc != nil)
+		n, errno := iovCall(unix.SYS_READV, fd, h.rest, f.nonblock)
 		switch {
 		case errno == unix.EINTR:
 			continue
@@ -409,7 +414,7 @@ func (f *File) tryWriteNow(fd uintptr) {
 	h := &f.w
 	h.again = false
 	for len(h.rest) > 0 {
-		n, errno := iovCall(unix.SYS_WRITEV, fd, h.rest, f.rc != nil)
+		n, errno := iovCall(unix.SYS_WRITEV, fd, h.rest, f.nonblock)
 		if !f.wrote(n, errno) {
 			return
 		}
