@@ -3,7 +3,6 @@
 package sshd
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -114,18 +113,7 @@ func absolute(path string) string {
 	return path
 }
 
-// errNotAbsolute is what a call by a relative name gets, as from OpenSSH:
 // service managers that rely on being refused keep relying on it.
-var errNotAbsolute = errors.New("sshd requires execution with an absolute path")
-
-// calledAbsolute checks argv[0]. Called as a word behind nacre it does not
-// matter: nothing is found through it.
-func calledAbsolute(argv0 string) error {
-	if filepath.Base(argv0) == "sshd" && !filepath.IsAbs(argv0) {
-		return errNotAbsolute
-	}
-	return nil
-}
 
 func raise(s syscall.Signal) int {
 	signal.Reset(s)

@@ -436,10 +436,6 @@ func (f *flags) run(ctx context.Context, io stdio.Stdio, behind bool) int {
 	case f.debug > 0:
 		log.level.Store(int32(sshconfig.Verbose) + int32(f.debug))
 	}
-	if err := calledAbsolute(os.Args[0]); err != nil && !f.onlyLooks() && !f.inetd && !behind {
-		log.fatalf("%v", err)
-		return 255
-	}
 	if f.spec != nil && !f.extended {
 		log.fatalf("Config test connection parameter (-C) provided without test mode (-T)")
 		return 255
