@@ -198,7 +198,7 @@ func TestCHN04_MaxPacket(t *testing.T) {
 func TestCHN04_TinyPackets(t *testing.T) {
 	addr, host, user := testServer(t, nil)
 	c := dialTest(t, addr, host, user, nil)
-	s := &ClientSession{}
+	s := &ClientSession{conn: &c.Conn}
 	var got bytes.Buffer
 	var err error
 	s.ch, err = c.mux.OpenSized(context.Background(), "session", nil, 100, 1, func(ch *Channel) { ch.Handle(s.request, nil, nil) })

@@ -87,20 +87,20 @@ type ClientSession struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 
+	conn    *Conn
 	ch      *Channel
 	started bool
 	pipes   [3]bool // StdinPipe, StdoutPipe, StderrPipe were called
 
-	mu     sync.Mutex
-	exit   *ExitError // what the server said, nil yet
-	clean  bool       // exit-status 0
-	eow    func()
-	onExit []func()
+	mu    sync.Mutex
+	exit  *ExitError // what the server said, nil yet
+	clean bool       // exit-status 0
+	eow   func()
 }
 
 // NewSession opens a session.
 func (c *Conn) NewSession(ctx context.Context) (*ClientSession, error) {
-	s := &ClientSession{}
+	s := &ClientSession{conn: c}
 	ch, err := c.mux.OpenChannel(ctx, "session", nil, func(ch *Channel) {
 		ch.Handle(s.request, nil, nil)
 	})
@@ -302,6 +302,11 @@ func (s *ClientSession) feed() {
 	// Not one of the connection's counted goroutines: a read of a terminal ends
 	// when the person says so.
 	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				s.conn.abort(&PanicError{Value: v, Stack: stack()})
+			}
+		}()
 		if _, err := s.ch.Pump(0, src); err == nil {
 			s.ch.CloseWrite()
 		}

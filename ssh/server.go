@@ -29,9 +29,6 @@ type ConnMeta struct {
 	RemoteAddr    net.Addr
 	LocalAddr     net.Addr
 	Algorithms    Algorithms
-	// AgentForwarding is set when the client knows the standard names of agent
-	// forwarding.
-	hostKey []byte
 }
 
 // Server serves SSH connections. HostKeys, at least one way to log in and
@@ -499,7 +496,7 @@ func (c *ServerConn) authenticate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.SessionID, m.Algorithms, m.hostKey = c.t.SessionID(), c.t.Algorithms, c.t.HostKey()
+	m.SessionID, m.Algorithms = c.t.SessionID(), c.t.Algorithms
 	cfg := c.authConfig(ctx)
 	result, err := userauth.Serve(ctx, c.t, cfg)
 	if err != nil {
@@ -510,7 +507,7 @@ func (c *ServerConn) authenticate(ctx context.Context) error {
 	c.t.SetAuthenticated() // SUCCESS is queued: what follows may be compressed
 	c.start(&connection.Config{Open: c.open, Global: c.global, Budget: s.budget}, s.RekeyInterval)
 	// The host keys are told to OpenSSH's clients and those that learn from them.
-	c.t.Queue((&wire.GlobalRequest{Type: "hostkeys-00@openssh.com", Payload: s.hostKeys}).Append(nil))
+	c.t.Queue((&wire.GlobalRequest{Type: HostKeysRequest, Payload: s.hostKeys}).Append(nil))
 	c.loggedIn = true
 	if s.LoggedIn != nil {
 		s.LoggedIn(c)
@@ -646,7 +643,7 @@ func (c *ServerConn) global(r *GlobalRequest) {
 		c.noMore = true
 		c.mu.Unlock()
 		r.Reply(true, nil)
-	case "hostkeys-prove-00@openssh.com":
+	case hostKeysProve:
 		payload, ok := c.proveHostKeys(r.Payload)
 		r.Reply(ok, payload)
 	default: // keepalive@openssh.com too: any answer will do
@@ -687,9 +684,7 @@ func (c *ServerConn) prove(blob []byte) []byte {
 		if a := c.t.Algorithms.HostKey; slices.Contains(k.Algorithms, a) {
 			algorithm = a
 		}
-		data := wire.AppendText(nil, "hostkeys-prove-00@openssh.com")
-		data = wire.AppendString(wire.AppendString(data, c.t.SessionID()), blob)
-		sig, err := k.Sign(algorithm, data)
+		sig, err := k.Sign(algorithm, hostKeyProof(c.t.SessionID(), blob))
 		if err != nil {
 			return nil
 		}
