@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -142,7 +143,12 @@ func TestSignalsAreDefault(t *testing.T) {
 	out, err := io.ReadAll(c.out)
 	must(t, err)
 	for line := range strings.Lines(string(out)) {
-		if f := strings.Fields(line); strings.Trim(f[1], "0") != "" {
+		f := strings.Fields(line)
+		set, err := strconv.ParseUint(f[1], 16, 64)
+		must(t, err)
+		// 32 and up are the C library's own: whoever started this test may have
+		// left them ignored, and no program minds.
+		if set&(1<<31-1) != 0 {
 			t.Errorf("%q", line)
 		}
 	}
