@@ -175,7 +175,10 @@ func (k *Connector) config(conn net.Conn) (*ssh.ClientConfig, *Login) {
 			MinRSABits: c.RequiredRSASize,
 			Trace:      k.trace,
 		},
-		User:              c.User,
+		User: c.User,
+		// paramiko and asyncssh take a wrong guess for the real message, tinyssh
+		// judges it by the method alone: a login to them would fail.
+		NoGuess:           true,
 		NoHostBound:       c.PubkeyAuthentication == sshconfig.PubkeyUnbound,
 		KeepaliveInterval: c.ServerAliveInterval,
 		KeepaliveCount:    c.ServerAliveCountMax,
