@@ -391,6 +391,15 @@ func testTerminal(t *testing.T, r *rig) {
 
 // A background program neither keeps a terminal's session open nor survives
 // it unless it wants to.
+// readFifo awaits a writer that says something: one that is hung up between
+// opening and writing says nothing.
+func readFifo(path string) (b []byte, err error) {
+	for len(b) == 0 && err == nil {
+		b, err = os.ReadFile(path)
+	}
+	return b, err
+}
+
 func TestTerminalHangsUp(t *testing.T) {
 	r := newRig(t)
 	c := r.login()
@@ -402,7 +411,7 @@ func TestTerminalHangsUp(t *testing.T) {
 	if string(out) != "last\r\n" {
 		t.Errorf("%q", out)
 	}
-	if got, err := os.ReadFile(fifo); string(got) != "background\n" || err != nil {
+	if got, err := readFifo(fifo); string(got) != "background\n" || err != nil {
 		t.Errorf("%q %v", got, err)
 	}
 	// The foreground program gets the hangup when the client leaves.
@@ -413,7 +422,7 @@ func TestTerminalHangsUp(t *testing.T) {
 	must(t, s.Start(t.Context(), "trap 'echo hup >"+fifo+"; exit' HUP; echo ready; while :; do sleep 0.1; done"))
 	io.ReadFull(pipe, make([]byte, 5))
 	c.Close()
-	got, err := os.ReadFile(fifo)
+	got, err := readFifo(fifo)
 	if string(got) != "hup\n" || err != nil {
 		t.Errorf("%q %v", got, err)
 	}
