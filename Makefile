@@ -1,7 +1,7 @@
 # nacre: Secure Shell in Go. One word each:
 #
 #   make build      build/nacre, the whole suite in one static file
-#   make test       everything: peers, vet, unit tests, cross builds, interop
+#   make test       peers, vet, unit tests, race, cross builds, interop-core
 #   make demo       a throw-away server and our client, here (CMD='id' runs that)
 #   make install    PREFIX=/usr/local DESTDIR=
 #   make interop    the whole matrix against every real peer

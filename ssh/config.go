@@ -71,15 +71,14 @@ func (c *Config) minRSABits() int {
 // transport fills in what both roles share.
 func (c *Config) transport(client bool, b *transport.Buffers) *transport.Config {
 	t := &transport.Config{
-		Client:        client,
-		Version:       c.version(),
-		Compressions:  orDefault(c.Compressions, defaultCompressions),
-		MACs:          orDefault(c.MACs, cipher.DefaultMACs),
-		RekeyBytes:    c.RekeyBytes,
-		RekeyInterval: c.RekeyInterval,
-		Now:           time.Now,
-		Trace:         c.Trace,
-		Buffers:       b,
+		Client:       client,
+		Version:      c.version(),
+		Compressions: orDefault(c.Compressions, defaultCompressions),
+		MACs:         orDefault(c.MACs, cipher.DefaultMACs),
+		RekeyBytes:   c.RekeyBytes,
+		Now:          time.Now,
+		Trace:        c.Trace,
+		Buffers:      b,
 	}
 	if client {
 		t.KeyExchanges = orDefault(c.KeyExchanges, kex.ClientDefaults)

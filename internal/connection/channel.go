@@ -830,8 +830,9 @@ func ignoreEOF(err error) error {
 	return err
 }
 
-// WaitWriteEnd waits until the channel takes no more data from us or ctx ends.
-func (ch *Channel) waitClosed(ctx context.Context) error {
+// WaitClosed waits until both sides have closed the channel, the connection is
+// over, or ctx ends.
+func (ch *Channel) WaitClosed(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		ch.mu.Lock()
 		ch.changed.Broadcast()
@@ -848,10 +849,6 @@ func (ch *Channel) waitClosed(ctx context.Context) error {
 	}
 	return context.Cause(ctx)
 }
-
-// WaitClosed waits until both sides have closed the channel or the connection
-// is over.
-func (ch *Channel) WaitClosed(ctx context.Context) error { return ch.waitClosed(ctx) }
 
 // WaitDelivered waits until everything received so far, up to the peer's EOF,
 // has gone to the attached sinks.

@@ -50,9 +50,8 @@ type Config struct {
 	Compressions      []string
 
 	// RekeyBytes bounds what one direction sends under one key, 0 for the
-	// cipher's own bound; RekeyInterval the age of a key, 0 for none.
-	RekeyBytes    uint64
-	RekeyInterval time.Duration
+	// cipher's own bound. A key's age is the caller's to watch: see Conn.KeyAge.
+	RekeyBytes uint64
 
 	// HostKeys are the server's.
 	HostKeys []HostKey

@@ -109,9 +109,6 @@ func (c *Conn) LocalVersion() []byte { return c.mineID }
 // RemoteVersion: see LocalVersion.
 func (c *Conn) RemoteVersion() []byte { return c.peerID }
 
-// Stream is what the connection runs over.
-func (c *Conn) Stream() Stream { return c.stream }
-
 // Handshake introduces both sides and runs the first key exchange. The peer has
 // until the stream's read deadline.
 func (c *Conn) Handshake() error {
@@ -327,9 +324,6 @@ func (c *Conn) ReadPacket() ([]byte, error) {
 		}
 	}
 }
-
-// Buffered is how many bytes have arrived that Next has not handed out.
-func (c *Conn) Buffered() int { return c.in.buffered() }
 
 // WritePacket is Queue under the name that services know.
 func (c *Conn) WritePacket(p []byte) error { return c.Queue(p) }
