@@ -51,6 +51,7 @@ type File struct {
 	waitFn func(fd uintptr) bool
 	shutFn func(fd uintptr)
 	waited bool
+	gather gather
 }
 
 // half is the state of one direction, owned by the holder of mu.
@@ -236,6 +237,9 @@ func (f *File) WaitRead() error {
 		}
 		return f.check()
 	}
+	if f.mode == unix.S_IFIFO {
+		f.gather.pause()
+	}
 	f.waited = false
 	return f.fail("read", f.rc.Read(f.waitFn))
 }
@@ -292,6 +296,7 @@ func (f *File) doneRead(err error) (int, error) {
 	f.r.unload()
 	if n > 0 {
 		f.count(n)
+		f.gather.read += int64(n)
 		return n, nil
 	}
 	if err == io.EOF {
