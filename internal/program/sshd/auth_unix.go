@@ -14,6 +14,7 @@ import (
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
 	"github.com/nacre-ssh/nacre/internal/keyfile"
+	sshdlog "github.com/nacre-ssh/nacre/internal/sshd/log"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/internal/userauth"
 	"github.com/nacre-ssh/nacre/ssh"
@@ -46,7 +47,7 @@ var errRefused = errors.New("login refused")
 // fields belong to the goroutine of the login until LoggedIn.
 type visitor struct {
 	g          *generation
-	number     int64 // that its lines in the log carry
+	lines      *sshdlog.Lines
 	remote     string
 	remotePort int
 	local      string
@@ -64,7 +65,8 @@ type visitor struct {
 }
 
 func (g *generation) newVisitor(remote, local net.Addr) *visitor {
-	v := &visitor{g: g, cfg: g.cfg, number: g.s.nextNumber()}
+	v := &visitor{g: g, cfg: g.cfg, lines: g.s.log.For(g.s.nextNumber())}
+	v.lines.SetLevel(g.cfg.LogLevel)
 	v.remote, v.remotePort = hostPort(remote)
 	v.local, v.localPort = hostPort(local)
 	if t, ok := remote.(*net.TCPAddr); ok {
@@ -72,22 +74,6 @@ func (g *generation) newVisitor(remote, local net.Addr) *visitor {
 	}
 	v.host = v.remote
 	return v
-}
-
-// logf writes a line about the connection.
-func (v *visitor) logf(l sshconfig.LogLevel, format string, args ...any) {
-	v.write(l, false, format, args...)
-}
-
-// pref is logf for lines that OpenSSH writes in its process for strangers.
-func (v *visitor) pref(l sshconfig.LogLevel, format string, args ...any) {
-	v.write(l, true, format, args...)
-}
-
-func (v *visitor) write(l sshconfig.LogLevel, pre bool, format string, args ...any) {
-	if l <= v.cfg.LogLevel {
-		v.g.s.log.emit(v.number, l, pre, format, args...)
-	}
 }
 
 // from is "A port P".
@@ -143,7 +129,7 @@ func (v *visitor) meet(ctx context.Context, name string) error {
 	v.user, v.known = name, true
 	a, err := v.g.s.db.Lookup(name)
 	if err != nil && !errors.Is(err, account.ErrUnknown) {
-		v.logf(sshconfig.Error, "%s", err)
+		v.lines.Logf(sshconfig.Error, "%s", err)
 	}
 	if v.g.cfg.UseDNS {
 		v.resolve(ctx)
@@ -153,23 +139,25 @@ func (v *visitor) meet(ctx context.Context, name string) error {
 		LocalAddr: v.local, LocalPort: v.localPort,
 	})
 	if err != nil {
-		v.logf(sshconfig.Error, "%s", err)
+		v.lines.Logf(sshconfig.Error, "%s", err)
 		return err
 	}
 	v.cfg = cfg
+	v.lines.SetLevel(cfg.LogLevel)
+	v.lines.SetVerbose(cfg.LogVerbose)
 	v.account = a
 	switch {
 	case a == nil:
-		v.logf(sshconfig.Info, "Invalid user %s from %s", name, v.from())
+		v.lines.Logf(sshconfig.Info, "Invalid user %s from %s", name, v.from())
 	default:
 		v.valid = v.mayLogIn(a)
 	}
 	if cfg.RefuseConnection {
-		v.pref(sshconfig.Info, "administratively prohibited connection for %s%s from %s", v.invalid(), name, v.from())
+		v.lines.Pref(sshconfig.Info, "administratively prohibited connection for %s%s from %s", v.invalid(), name, v.from())
 		return &userauth.FatalError{Err: errRefused}
 	}
 	if refuse, _ := unsupported(cfg); len(refuse) > 0 {
-		v.logf(sshconfig.Error, "%s of the configuration for user %s is not supported yet", strings.Join(refuse, ", "), name)
+		v.lines.Logf(sshconfig.Error, "%s of the configuration for user %s is not supported yet", strings.Join(refuse, ", "), name)
 		return &userauth.FatalError{Err: errRefused}
 	}
 	return nil
@@ -196,7 +184,7 @@ func (v *visitor) resolve(ctx context.Context) {
 	}
 	name := strings.ToLower(strings.TrimSuffix(names[0], "."))
 	if _, err := netip.ParseAddr(name); err == nil {
-		v.logf(sshconfig.Info, "Nasty PTR record \"%s\" is set up for %s, ignoring", name, v.remote)
+		v.lines.Logf(sshconfig.Info, "Nasty PTR record \"%s\" is set up for %s, ignoring", name, v.remote)
 		return
 	}
 	back, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
@@ -207,16 +195,16 @@ func (v *visitor) resolve(ctx context.Context) {
 		}
 	}
 	if err != nil {
-		v.logf(sshconfig.Info, "reverse mapping checking getaddrinfo for %s [%s] failed.", name, v.remote)
+		v.lines.Logf(sshconfig.Info, "reverse mapping checking getaddrinfo for %s [%s] failed.", name, v.remote)
 		return
 	}
-	v.logf(sshconfig.Info, "Address %s maps to %s, but this does not map back to the address.", v.remote, name)
+	v.lines.Logf(sshconfig.Info, "Address %s maps to %s, but this does not map back to the address.", v.remote, name)
 }
 
 // mayLogIn goes through the reasons not to, in OpenSSH's order.
 func (v *visitor) mayLogIn(a *account.Account) bool {
 	no := func(format string, args ...any) bool {
-		v.logf(sshconfig.Info, format, args...)
+		v.lines.Logf(sshconfig.Info, format, args...)
 		return false
 	}
 	db := v.g.s.db
@@ -228,7 +216,7 @@ func (v *visitor) mayLogIn(a *account.Account) bool {
 		if s, err := db.LookupShadow(a.Name); err == nil {
 			password = s.Password
 			if day := int(time.Now().Unix() / (24 * 60 * 60)); s.Expire >= 0 && day > s.Expire {
-				v.logf(sshconfig.Info, "Account %s has expired", a.Name)
+				v.lines.Logf(sshconfig.Info, "Account %s has expired", a.Name)
 				return no("User %s not allowed because account is locked", a.Name)
 			}
 		}
@@ -313,7 +301,7 @@ func (v *visitor) banner() string {
 
 // keyAllowed says what an offered key may do, before its signature counts.
 func (v *visitor) keyAllowed(ctx context.Context, a *ssh.AuthKeyAttempt) (*ssh.Permissions, error) {
-	k := &keyCheck{db: v.g.s.db, cfg: v.cfg, user: v.account, host: v.host, addr: v.addr, tok: userTokens(v.account), log: v.logf, now: time.Now()}
+	k := &keyCheck{db: v.g.s.db, cfg: v.cfg, user: v.account, host: v.host, addr: v.addr, tok: userTokens(v.account), log: v.lines.Logf, now: time.Now()}
 	k.tok['C'] = fmt.Sprintf("%s %d %s %d", v.local, v.localPort, v.remote, v.remotePort)
 	o, err := k.allowed(ctx, a.Key)
 	if err != nil {
@@ -370,11 +358,11 @@ func (v *visitor) keyVerify(ctx context.Context, a *ssh.AuthKeyAttempt, data, bl
 		return nil
 	case sshconfig.RootForcedCommandsOnly:
 		if v.last.Command != nil {
-			v.logf(sshconfig.Info, "Root login accepted for forced command.")
+			v.lines.Logf(sshconfig.Info, "Root login accepted for forced command.")
 			return nil
 		}
 	}
-	v.logf(sshconfig.Info, "ROOT LOGIN REFUSED FROM %s", v.from())
+	v.lines.Logf(sshconfig.Info, "ROOT LOGIN REFUSED FROM %s", v.from())
 	return errRefused
 }
 
@@ -382,7 +370,7 @@ func (v *visitor) keyVerify(ctx context.Context, a *ssh.AuthKeyAttempt, data, bl
 func (v *visitor) attempt(l ssh.AuthLog) {
 	if !v.known { // a name that nobody can have
 		v.user, v.known = l.User.Name, true
-		v.logf(sshconfig.Info, "Invalid user %s from %s", v.user, v.from())
+		v.lines.Logf(sshconfig.Info, "Invalid user %s from %s", v.user, v.from())
 	}
 	if l.Method == "none" || !v.valid && l.Method == "publickey" {
 		return // OpenSSH never shows these to its monitor
@@ -404,5 +392,9 @@ func (v *visitor) attempt(l ssh.AuthLog) {
 	} else if l.Info != "" {
 		extra = ": " + l.Info
 	}
-	v.write(level, l.Outcome == userauth.Postponed, "%s %s for %s%s from %s ssh2%s", l.Outcome, method, v.invalid(), v.user, v.from(), extra)
+	say := v.lines.Logf
+	if l.Outcome == userauth.Postponed {
+		say = v.lines.Pref
+	}
+	say(level, "%s %s for %s%s from %s ssh2%s", l.Outcome, method, v.invalid(), v.user, v.from(), extra)
 }

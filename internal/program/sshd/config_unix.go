@@ -14,6 +14,7 @@ import (
 	"github.com/nacre-ssh/nacre/internal/algorithm/cipher"
 	"github.com/nacre-ssh/nacre/internal/algorithm/kex"
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
+	sshdlog "github.com/nacre-ssh/nacre/internal/sshd/log"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/internal/version"
 	"github.com/nacre-ssh/nacre/sshconfig"
@@ -42,7 +43,7 @@ func algorithms() sshconfig.Algorithms {
 }
 
 // context is what the configuration may ask of this machine.
-func configContext(db *account.Database, log *logger) *sshconfig.ServerContext {
+func configContext(db *account.Database, log *sshdlog.Logger) *sshconfig.ServerContext {
 	x := &sshconfig.ServerContext{
 		Version:    strings.TrimSuffix(version.Compatible, "p1"),
 		Algorithms: algorithms(),
@@ -80,7 +81,7 @@ func configContext(db *account.Database, log *logger) *sshconfig.ServerContext {
 			case sshconfig.LevelDebug:
 				v = sshconfig.Debug1
 			}
-			log.logf(v, false, "%s", text)
+			log.Logf(v, "%s", text)
 		},
 	}
 	x.Directory, _ = os.Getwd()
@@ -103,16 +104,16 @@ func groupNames(db *account.Database, a *account.Account) []string {
 
 // load reads the configuration that the command line asks for. The status is
 // that of a program that ends because of it.
-func load(f *flags, db *account.Database, log *logger) (cfg *sshconfig.Server, status int) {
+func load(f *flags, db *account.Database, log *sshdlog.Logger) (cfg *sshconfig.Server, status int) {
 	cfg = sshconfig.NewServer(configContext(db, log))
 	fail := func(err error) int {
 		var ce *sshconfig.ConfigError
 		if !errors.As(err, &ce) {
-			log.fatalf("%v", err)
+			log.Fatalf("%v", err)
 			return 255
 		}
 		for _, line := range ce.Lines {
-			log.fatalf("%s", line)
+			log.Fatalf("%s", line)
 		}
 		if ce.Status != 0 {
 			return ce.Status

@@ -34,9 +34,9 @@ func (v *visitor) whom() string {
 
 // farewell writes why the connection ended, in OpenSSH's words.
 func (v *visitor) farewell(err error) {
-	say := v.pref
+	say := v.lines.Pref
 	if v.login != nil {
-		say = v.logf
+		say = v.lines.Logf
 	}
 	var left *ssh.PeerDisconnectError
 	var ours *ssh.DisconnectError
@@ -65,7 +65,7 @@ func (v *visitor) farewell(err error) {
 		say(sshconfig.Verbose, "kex_exchange_identification: %s", identReason(ident))
 		say(sshconfig.Info, "banner exchange: Connection from %s: invalid format", v.from())
 	case errors.Is(err, ssh.ErrTimeout) && v.login == nil:
-		v.logf(sshconfig.Info, "Timeout before authentication for connection from %s to %s, pid = %d", v.remote, v.local, v.number)
+		v.lines.Logf(sshconfig.Info, "Timeout before authentication for connection from %s to %s, pid = %d", v.remote, v.local, v.lines.Number())
 	case errors.Is(err, ssh.ErrTimeout):
 		say(sshconfig.Info, "Timeout, client not responding from %s", v.whom())
 	case errors.Is(err, errRefused), errors.Is(err, ssh.ErrServerClosed):

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
 	"github.com/nacre-ssh/nacre/internal/keyfile"
+	sshdlog "github.com/nacre-ssh/nacre/internal/sshd/log"
 	"github.com/nacre-ssh/nacre/ssh"
 	"github.com/nacre-ssh/nacre/sshconfig"
 )
@@ -24,7 +25,7 @@ var errPermissions = errors.New("bad permissions")
 
 // hostKeys loads the keys and certificates of the configuration. What cannot
 // be used is told and left out, as an error when the configuration names it.
-func hostKeys(cfg *sshconfig.Server, log *logger) (keys []ssh.Signer, certs []*ssh.Certificate) {
+func hostKeys(cfg *sshconfig.Server, log *sshdlog.Logger) (keys []ssh.Signer, certs []*ssh.Certificate) {
 	level := sshconfig.Debug1
 	if cfg.IsSet("HostKey") {
 		level = sshconfig.Error
@@ -33,27 +34,27 @@ func hostKeys(cfg *sshconfig.Server, log *logger) (keys []ssh.Signer, certs []*s
 		key, err := readHostKey(path, log)
 		if err != nil {
 			if !missing(err) {
-				log.logf(level, false, "Unable to load host key \"%s\": %s", path, keyReason(err))
+				log.Logf(level, "Unable to load host key \"%s\": %s", path, keyReason(err))
 			}
-			log.logf(level, false, "Unable to load host key: %s", path)
+			log.Logf(level, "Unable to load host key: %s", path)
 			continue
 		}
 		public := key.PublicKey()
 		if bits := pubkey.RSABits(public); bits != 0 && bits < cfg.RequiredRSASize {
-			log.errorf("Host key %s: Invalid key length", path)
+			log.Errorf("Host key %s: Invalid key length", path)
 			continue
 		}
 		if twin(keys, public) {
-			log.logf(level, false, "Host key %s: there is one of its type already; it is not used", path)
+			log.Logf(level, "Host key %s: there is one of its type already; it is not used", path)
 			continue
 		}
-		log.debugf("private host key #%d: %s %s", i, public.Type(), fingerprint(cfg, public))
+		log.Debugf("private host key #%d: %s %s", i, public.Type(), fingerprint(cfg, public))
 		keys = append(keys, key)
 	}
 	for _, path := range cfg.HostCertificate {
 		cert, err := readHostCertificate(path)
 		if err != nil {
-			log.errorf("Could not load host certificate \"%s\": %s", path, keyReason(err))
+			log.Errorf("Could not load host certificate \"%s\": %s", path, keyReason(err))
 			continue
 		}
 		known := false
@@ -61,7 +62,7 @@ func hostKeys(cfg *sshconfig.Server, log *logger) (keys []ssh.Signer, certs []*s
 			known = known || pubkey.Equal(k.PublicKey(), cert.Key)
 		}
 		if !known {
-			log.errorf("No matching private key for certificate: %s", path)
+			log.Errorf("No matching private key for certificate: %s", path)
 			continue
 		}
 		certs = append(certs, cert)
@@ -80,7 +81,7 @@ func twin(keys []ssh.Signer, key ssh.PublicKey) bool {
 	return false
 }
 
-func readHostKey(path string, log *logger) (ssh.Signer, error) {
+func readHostKey(path string, log *sshdlog.Logger) (ssh.Signer, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
 		return nil, err
@@ -92,12 +93,12 @@ func readHostKey(path string, log *logger) (ssh.Signer, error) {
 	}
 	if sys, ok := st.Sys().(*syscall.Stat_t); ok && sys.Uid == uint32(os.Getuid()) && st.Mode().Perm()&0o077 != 0 {
 		const line = "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@"
-		log.errorf(line)
-		log.errorf("@         WARNING: UNPROTECTED PRIVATE KEY FILE!          @")
-		log.errorf(line)
-		log.errorf("Permissions 0%o for '%s' are too open.", st.Mode().Perm(), path)
-		log.errorf("It is required that your private key files are NOT accessible by others.")
-		log.errorf("This private key will be ignored.")
+		log.Errorf(line)
+		log.Errorf("@         WARNING: UNPROTECTED PRIVATE KEY FILE!          @")
+		log.Errorf(line)
+		log.Errorf("Permissions 0%o for '%s' are too open.", st.Mode().Perm(), path)
+		log.Errorf("It is required that your private key files are NOT accessible by others.")
+		log.Errorf("This private key will be ignored.")
 		return nil, errPermissions
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile))

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	sshdlog "github.com/nacre-ssh/nacre/internal/sshd/log"
 	"github.com/nacre-ssh/nacre/sshconfig"
 )
 
@@ -27,12 +28,12 @@ var errNoAddress = errors.New("no address to listen on")
 
 // listen opens the sockets of the configuration. Those that cannot be opened
 // are told; without any it is an error.
-func listen(ctx context.Context, cfg *sshconfig.Server, log *logger) ([]net.Listener, error) {
+func listen(ctx context.Context, cfg *sshconfig.Server, log *sshdlog.Logger) ([]net.Listener, error) {
 	var list []net.Listener
 	lc := net.ListenConfig{KeepAliveConfig: keepAlive(cfg)}
 	for _, a := range cfg.Listen() {
 		if len(list) == maxListeners {
-			log.errorf("Too many listen sockets. Enlarge MAX_LISTEN_SOCKS")
+			log.Errorf("Too many listen sockets. Enlarge MAX_LISTEN_SOCKS")
 			break
 		}
 		port := strconv.Itoa(a.Port)
@@ -45,11 +46,11 @@ func listen(ctx context.Context, cfg *sshconfig.Server, log *logger) ([]net.List
 		}
 		l, err := lc.Listen(ctx, network, net.JoinHostPort(a.Host, port))
 		if err != nil {
-			log.errorf("%s", bindError(port, a.Host, err))
+			log.Errorf("%s", bindError(port, a.Host, err))
 			continue
 		}
 		host, port, _ := net.SplitHostPort(l.Addr().String())
-		log.infof("Server listening on %s port %s.", host, port)
+		log.Infof("Server listening on %s port %s.", host, port)
 		list = append(list, l)
 	}
 	if len(list) == 0 {
@@ -69,7 +70,7 @@ func (s *server) sockets(ctx context.Context, cfg *sshconfig.Server) ([]net.List
 	for _, f := range s.given {
 		l, err := net.FileListener(f) // a duplicate
 		if err != nil {
-			s.log.errorf("socket of the service manager: %v", err)
+			s.log.Errorf("socket of the service manager: %v", err)
 			continue
 		}
 		list = append(list, l)
@@ -106,7 +107,7 @@ func keepAlive(cfg *sshconfig.Server) net.KeepAliveConfig {
 // ones as MaxStartups says.
 type startups struct {
 	max sshconfig.MaxStartups
-	log *logger
+	log *sshdlog.Logger
 
 	mu        sync.Mutex
 	n         int
@@ -123,16 +124,16 @@ func (s *startups) admit(c net.Conn) bool {
 		s.n++
 		if s.throttled && s.n < s.max.Start {
 			s.throttled = false
-			s.log.infof("exited MaxStartups throttling after %s, %d connections dropped", duration(time.Since(s.since)), s.dropped)
+			s.log.Infof("exited MaxStartups throttling after %s, %d connections dropped", duration(time.Since(s.since)), s.dropped)
 		}
 		return true
 	}
 	if !s.throttled {
 		s.throttled, s.since, s.dropped = true, time.Now(), 0
-		s.log.infof("beginning MaxStartups throttling")
+		s.log.Infof("beginning MaxStartups throttling")
 	}
 	s.dropped++
-	s.log.infof("drop connection #%d from %s on %s Maxstartups", s.n, bracketed(c.RemoteAddr()), bracketed(c.LocalAddr()))
+	s.log.Infof("drop connection #%d from %s on %s Maxstartups", s.n, bracketed(c.RemoteAddr()), bracketed(c.LocalAddr()))
 	return false
 }
 

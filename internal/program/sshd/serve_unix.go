@@ -16,6 +16,7 @@ import (
 
 	"github.com/nacre-ssh/nacre/internal/program/stdio"
 	"github.com/nacre-ssh/nacre/internal/rawio"
+	sshdlog "github.com/nacre-ssh/nacre/internal/sshd/log"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/internal/version"
 	"github.com/nacre-ssh/nacre/ssh"
@@ -31,7 +32,8 @@ const firstNumber = 1 << 22
 type server struct {
 	io     stdio.Stdio
 	flags  *flags
-	log    *logger
+	log    *sshdlog.Logger
+	logTo  sshdlog.Config
 	db     *account.Database
 	tz     string
 	given  []*os.File // sockets of a service manager
@@ -92,14 +94,14 @@ func (s *server) newGeneration(cfg *sshconfig.Server, keys []ssh.Signer, certs [
 	}
 	if cfg.LogLevel >= sshconfig.Debug1 {
 		g.ssh.Trace = func(level int, format string, args ...any) {
-			s.log.logf(sshconfig.Verbose+sshconfig.LogLevel(min(level, 3)), false, format, args...)
+			s.log.Logf(sshconfig.Verbose+sshconfig.LogLevel(min(level, 3)), format, args...)
 		}
 	}
 	for _, kex := range cfg.KexAlgorithms {
 		if strings.Contains(kex, "group-exchange") {
 			if b, err := os.ReadFile(cfg.ModuliFile); err == nil {
 				if g.ssh.Moduli, err = ssh.ParseModuli(b); err != nil {
-					s.log.errorf("%s: %v", cfg.ModuliFile, err)
+					s.log.Errorf("%s: %v", cfg.ModuliFile, err)
 				}
 			}
 			break
@@ -137,7 +139,7 @@ func (g *generation) serve(ctx context.Context) {
 			defer g.s.active.Done()
 			// Connections outlive the socket they came by.
 			if err := g.ssh.Serve(context.WithoutCancel(ctx), counted{l, g}); err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, ssh.ErrServerClosed) {
-				g.s.log.errorf("%s: %v", l.Addr(), err)
+				g.s.log.Errorf("%s: %v", l.Addr(), err)
 			}
 			_ = g.ssh.Shutdown(context.Background())
 		}()
@@ -166,7 +168,7 @@ func (g *generation) visit(m *ssh.ConnMeta) *visitor {
 func (g *generation) accepted(c net.Conn) error {
 	if g.cfg.LogLevel >= sshconfig.Verbose {
 		v := g.newVisitor(c.RemoteAddr(), c.LocalAddr())
-		v.logf(sshconfig.Verbose, "Connection from %s port %d on %s port %d rdomain \"\"", v.remote, v.remotePort, v.local, v.localPort)
+		v.lines.Logf(sshconfig.Verbose, "Connection from %s port %d on %s port %d rdomain \"\"", v.remote, v.remotePort, v.local, v.localPort)
 	}
 	return nil
 }
@@ -227,7 +229,7 @@ func (s *server) run(ctx context.Context, cfg *sshconfig.Server, keys []ssh.Sign
 	pid := s.takePid(cfg)
 	if listening != nil {
 		if err := listening(); err != nil {
-			s.log.fatalf("%v", err)
+			s.log.Fatalf("%v", err)
 			return 255
 		}
 	}
@@ -253,7 +255,7 @@ func (s *server) run(ctx context.Context, cfg *sshconfig.Server, keys []ssh.Sign
 				continue
 			}
 			n := sig.(syscall.Signal)
-			s.log.infof("Received signal %d; terminating.", int(n))
+			s.log.Infof("Received signal %d; terminating.", int(n))
 			g.close()
 			removePid(pid)
 			signal.Reset(n) // once more, and sessions end too
@@ -280,8 +282,8 @@ func cannotListen(err error) string {
 // fatal tells of an end before the server is one: also to whoever waits in
 // the foreground.
 func (s *server) fatal(format string, args ...any) {
-	s.log.fatalf(format, args...)
-	if s.log.away() && !s.flags.quiet {
+	s.log.Fatalf(format, args...)
+	if s.log.Away() && !s.flags.quiet {
 		s.io.Errorf(format, args...)
 	}
 }
@@ -307,7 +309,7 @@ func (s *server) debugOne(ctx context.Context, g *generation) int {
 		return 0
 	case sig := <-stop:
 		g.close()
-		s.log.infof("Received signal %d; terminating.", int(sig.(syscall.Signal)))
+		s.log.Infof("Received signal %d; terminating.", int(sig.(syscall.Signal)))
 		return 0
 	}
 }
@@ -315,38 +317,42 @@ func (s *server) debugOne(ctx context.Context, g *generation) int {
 // restart is SIGHUP: everything is read again and the sockets are opened
 // anew. What cannot be read leaves the old generation at work.
 func (s *server) restart(ctx context.Context, old *generation, pid string) *generation {
-	s.log.infof("Received SIGHUP; restarting.")
-	if s.flags.logFile != "" { // it may have been moved away
-		if err := s.log.toFile(s.flags.logFile, "sshd"); err != nil {
-			s.log.errorf("%v", err)
-		}
-	}
+	s.log.Infof("Received SIGHUP; restarting.")
 	notify("RELOADING=1")
 	cfg, status := load(s.flags, s.db, s.log)
 	if status != 0 {
-		s.log.errorf("the configuration was not changed")
+		s.log.Errorf("the configuration was not changed")
 		notify("READY=1")
 		return nil
 	}
 	refuse, tell := unsupported(cfg)
 	keys, certs := hostKeys(cfg, s.log)
 	if len(refuse) > 0 || len(keys) == 0 {
-		s.log.errorf("the configuration was not changed: %s", cannot(refuse))
+		s.log.Errorf("the configuration was not changed: %s", cannot(refuse))
 		notify("READY=1")
 		return nil
 	}
+	s.configureLog(cfg)
 	s.tell(tell)
-	s.log.level.Store(int32(cfg.LogLevel))
 	g := s.newGeneration(cfg, keys, certs)
 	old.close()
 	removePid(pid)
 	var err error
 	if g.listeners, err = s.sockets(ctx, cfg); err != nil {
-		s.log.fatalf("%s", cannotListen(err)) // nothing to serve with: what is open goes on
+		s.log.Fatalf("%s", cannotListen(err)) // nothing to serve with: what is open goes on
 		return nil
 	}
 	g.serve(ctx)
 	return g
+}
+
+// configureLog has the log as cfg says. A file is opened anew: it may have been
+// moved away.
+func (s *server) configureLog(cfg *sshconfig.Server) {
+	s.logTo.Level, s.logTo.Verbose, s.logTo.Facility = cfg.LogLevel, cfg.LogVerbose, cfg.SyslogFacility
+	if err := s.log.Configure(s.logTo); err != nil {
+		s.log.Errorf("%v", err)
+	}
 }
 
 func cannot(refuse []string) string {
@@ -358,7 +364,7 @@ func cannot(refuse []string) string {
 
 func (s *server) tell(words []string) {
 	for _, w := range words {
-		s.log.infof("Unsupported option %s: not there yet, the server goes on without it", w)
+		s.log.Infof("Unsupported option %s: not there yet, the server goes on without it", w)
 	}
 }
 
@@ -368,7 +374,7 @@ func (s *server) takePid(cfg *sshconfig.Server) string {
 		return ""
 	}
 	if err := writePid(cfg.PidFile); err != nil {
-		s.log.errorf("Couldn't create pid file \"%s\": %s", cfg.PidFile, reason(err))
+		s.log.Errorf("Couldn't create pid file \"%s\": %s", cfg.PidFile, reason(err))
 		return ""
 	}
 	return cfg.PidFile
@@ -415,29 +421,33 @@ func Main(ctx context.Context, io stdio.Stdio, args []string) int {
 }
 
 func (f *flags) run(ctx context.Context, io stdio.Stdio, behind bool) int {
-	log := &logger{}
-	log.level.Store(int32(sshconfig.Info))
-	log.toWriter(io.Err)
+	to := sshdlog.Config{Level: sshconfig.Info, Output: io.Err}
+	switch {
+	case f.quiet:
+		to.Level = sshconfig.Quiet
+	case f.debug > 0:
+		to.Level = sshconfig.Verbose + sshconfig.LogLevel(f.debug)
+	}
 	if f.config != "" && !strings.EqualFold(f.config, "none") {
 		f.config = absolute(f.config)
 	}
 	if f.logFile != "" {
-		f.logFile = absolute(f.logFile)
-		if err := log.toFile(f.logFile, "sshd"); err != nil {
+		path, err := sshdlog.ExpandName(absolute(f.logFile), "sshd")
+		if err != nil {
 			io.Errorf("%v", err)
 			return 1
 		}
+		to.File = path
 	} else if f.inetd && !f.stderr {
-		log.toSyslog(int(sshconfig.FacilityAuth), "sshd")
+		to.Output, to.Facility = nil, sshconfig.FacilityAuth
 	}
-	switch {
-	case f.quiet:
-		log.level.Store(int32(sshconfig.Quiet))
-	case f.debug > 0:
-		log.level.Store(int32(sshconfig.Verbose) + int32(f.debug))
+	log, err := sshdlog.New(to)
+	if err != nil {
+		io.Errorf("%v", err)
+		return 1
 	}
 	if f.spec != nil && !f.extended {
-		log.fatalf("Config test connection parameter (-C) provided without test mode (-T)")
+		log.Fatalf("Config test connection parameter (-C) provided without test mode (-T)")
 		return 255
 	}
 	s := &server{io: io, flags: f, log: log, db: account.System(), tz: io.Getenv("TZ")}
@@ -446,13 +456,13 @@ func (f *flags) run(ctx context.Context, io stdio.Stdio, behind bool) int {
 	}
 	early := log
 	if behind {
-		early = &logger{} // the foreground has told it all
+		early = &sshdlog.Logger{} // the foreground has told it all
 	}
 	cfg, status := load(f, s.db, early)
 	if status != 0 {
 		return status
 	}
-	log.level.Store(int32(cfg.LogLevel))
+	log.SetLevel(cfg.LogLevel)
 	if !behind {
 		early = log
 	}
@@ -461,7 +471,7 @@ func (f *flags) run(ctx context.Context, io stdio.Stdio, behind bool) int {
 	}
 	keys, certs := hostKeys(cfg, early)
 	if len(keys) == 0 {
-		log.infof("sshd: no hostkeys available -- exiting.")
+		log.Infof("sshd: no hostkeys available -- exiting.")
 		return 1
 	}
 	if f.extended {
@@ -469,7 +479,7 @@ func (f *flags) run(ctx context.Context, io stdio.Stdio, behind bool) int {
 	}
 	refuse, tell := unsupported(cfg)
 	if len(refuse) > 0 {
-		log.fatalf("%s", cannot(refuse))
+		log.Fatalf("%s", cannot(refuse))
 		return 255
 	}
 	if f.test {
@@ -480,21 +490,23 @@ func (f *flags) run(ctx context.Context, io stdio.Stdio, behind bool) int {
 		return background(io, f.args)
 	}
 	if f.logFile == "" && !f.stderr && f.debug == 0 {
-		log.toSyslog(int(cfg.SyslogFacility), "sshd")
+		to.Output = nil
 	}
+	s.logTo = to
+	s.configureLog(cfg)
 	if !behind {
 		s.tell(tell)
 	}
 	if f.inetd {
 		c, err := inetd()
 		if err != nil {
-			log.fatalf("%v", err)
+			log.Fatalf("%v", err)
 			return 255
 		}
 		return s.newGeneration(cfg, keys, certs).one(ctx, c)
 	}
 	if err := os.Chdir("/"); err != nil {
-		log.errorf("chdir(\"/\"): %s", reason(err))
+		log.Errorf("chdir(\"/\"): %s", reason(err))
 	}
 	var listening func() error
 	if behind {

@@ -22,6 +22,7 @@ import (
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
 	"github.com/nacre-ssh/nacre/internal/keyfile"
 	"github.com/nacre-ssh/nacre/internal/program/stdio"
+	sshdlog "github.com/nacre-ssh/nacre/internal/sshd/log"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/ssh"
 	"github.com/nacre-ssh/nacre/sshconfig"
@@ -110,8 +111,8 @@ func newRig(t *testing.T, config ...string) *rig {
 	group := filepath.Join(top, "group")
 	must(t, os.WriteFile(group, fmt.Appendf(nil, "testers:x:%d:\nothers:x:4242:%s\n", os.Getgid(), tester), 0o644))
 
-	s := &server{io: stdio.Stdio{Err: os.Stderr}, flags: &flags{}, log: &logger{}, db: &account.Database{Passwd: passwd, Group: group}}
-	s.log.toWriter(&r.log)
+	s := &server{io: stdio.Stdio{Err: os.Stderr}, flags: &flags{}, log: &sshdlog.Logger{}, db: &account.Database{Passwd: passwd, Group: group}}
+	must(t, s.log.Configure(sshdlog.Config{Output: &r.log}))
 	cfg := sshconfig.NewServer(configContext(s.db, s.log))
 	for _, o := range append([]string{"LogLevel=VERBOSE"}, config...) {
 		if !strings.HasPrefix(o, "Match") && !strings.HasPrefix(o, "\t") {
@@ -126,7 +127,7 @@ func newRig(t *testing.T, config ...string) *rig {
 		}
 	}
 	must(t, cfg.Load(sshconfig.Source{Name: "test", Data: []byte(file.String() + "\n")}))
-	s.log.level.Store(int32(cfg.LogLevel))
+	s.log.SetLevel(cfg.LogLevel)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	r.addr = l.Addr().String()
@@ -1025,9 +1026,8 @@ func TestHostKeys(t *testing.T) {
 	write("usercert", key, ssh.UserCert)
 	write("foreign", newKey(t), ssh.HostCert)
 	var log lockedBuffer
-	l := &logger{}
-	l.toWriter(&log)
-	l.level.Store(int32(sshconfig.Debug1))
+	l, err := sshdlog.New(sshdlog.Config{Level: sshconfig.Debug1, Output: &log})
+	must(t, err)
 	cfg := sshconfig.NewServer(nil)
 	for _, n := range []string{"none", "broken", "open", "good", "second"} {
 		must(t, cfg.Set("HostKey="+path(n)))

@@ -80,9 +80,9 @@ func (g *generation) loggedIn(c *ssh.ServerConn) {
 		l.exposeInfo()
 	}
 	v.login = l
-	v.logf(sshconfig.Verbose, "User child is on pid %d", os.Getpid())
+	v.lines.Logf(sshconfig.Verbose, "User child is on pid %d", os.Getpid())
 	if m := g.cfg.MaxSessions; v.cfg.MaxSessions != m {
-		v.logf(sshconfig.Error, "MaxSessions within Match is not supported yet: %d instead of %d", m, v.cfg.MaxSessions)
+		v.lines.Logf(sshconfig.Error, "MaxSessions within Match is not supported yet: %d instead of %d", m, v.cfg.MaxSessions)
 	}
 }
 
@@ -90,7 +90,7 @@ func (g *generation) loggedIn(c *ssh.ServerConn) {
 func (l *login) exposeInfo() {
 	f, err := os.CreateTemp("/tmp", "sshauth.*")
 	if err != nil {
-		l.v.logf(sshconfig.Error, "ExposeAuthInfo: %s", reason(err))
+		l.v.lines.Logf(sshconfig.Error, "ExposeAuthInfo: %s", reason(err))
 		return
 	}
 	defer f.Close()
@@ -103,7 +103,7 @@ func (l *login) exposeInfo() {
 		err = f.Chown(int(l.account.UID), int(l.account.GID))
 	}
 	if err != nil {
-		l.v.logf(sshconfig.Error, "ExposeAuthInfo: %s", reason(err))
+		l.v.lines.Logf(sshconfig.Error, "ExposeAuthInfo: %s", reason(err))
 		os.Remove(f.Name())
 		return
 	}
@@ -155,7 +155,7 @@ func (g *generation) openPTY(s *ssh.Session, t *ssh.PTY) error {
 	l := g.loginOf(s)
 	p, err := pty.Open()
 	if err != nil {
-		l.v.logf(sshconfig.Error, "openpty: %s", reason(err))
+		l.v.lines.Logf(sshconfig.Error, "openpty: %s", reason(err))
 		return err
 	}
 	gid, mode := l.account.GID, os.FileMode(0o600)
@@ -164,15 +164,15 @@ func (g *generation) openPTY(s *ssh.Session, t *ssh.PTY) error {
 	}
 	if err := p.SetOwner(l.account.UID, gid, mode); err != nil && os.Geteuid() == 0 {
 		p.Close()
-		l.v.logf(sshconfig.Fatal, "chown(%s): %s", p.Name, reason(err))
+		l.v.lines.Logf(sshconfig.Fatal, "chown(%s): %s", p.Name, reason(err))
 		return err
 	}
 	unknown, err := p.Apply(t.Modes)
 	if err != nil {
-		l.v.logf(sshconfig.Debug1, "Setting tty modes failed: %s", reason(err))
+		l.v.lines.Logf(sshconfig.Debug1, "Setting tty modes failed: %s", reason(err))
 	}
 	for _, op := range unknown {
-		l.v.logf(sshconfig.Debug1, "tty_parse_modes: unknown opcode %d", op)
+		l.v.lines.Logf(sshconfig.Debug1, "tty_parse_modes: unknown opcode %d", op)
 	}
 	_ = p.SetSize(tty.Size(t.Window))
 	l.mu.Lock()
@@ -200,11 +200,11 @@ func (g *generation) session(s *ssh.Session) {
 	if r.pty != nil {
 		on = " on " + strings.TrimPrefix(r.pty.Name, "/dev/")
 	}
-	l.v.logf(sshconfig.Verbose, "Starting session: %s%s for %s from %s id %d", r.title, on, l.account.Name, l.v.from(), slot)
+	l.v.lines.Logf(sshconfig.Verbose, "Starting session: %s%s for %s from %s id %d", r.title, on, l.account.Name, l.v.from(), slot)
 	r.do()
 	l.giveSlot(slot)
 	if s.Conn().Context().Err() == nil {
-		l.v.logf(sshconfig.Verbose, "Close session: user %s from %s id %d", l.account.Name, l.v.from(), slot)
+		l.v.lines.Logf(sshconfig.Verbose, "Close session: user %s from %s id %d", l.account.Name, l.v.from(), slot)
 	}
 }
 
@@ -258,7 +258,7 @@ func (r *run) choose() bool {
 			}
 		}
 		if !found && r.s.Conn().ForcedCommand() == "" {
-			r.l.v.logf(sshconfig.Info, "subsystem request for %s by user %s failed, subsystem not found", name, r.l.account.Name)
+			r.l.v.lines.Logf(sshconfig.Info, "subsystem request for %s by user %s failed, subsystem not found", name, r.l.account.Name)
 			r.s.Exit(1)
 			return false
 		}
@@ -276,7 +276,7 @@ func (r *run) choose() bool {
 		r.forced, r.original = true, asked
 		r.title = fmt.Sprintf("forced-command (%s) '%s'", where, forced)
 		if isInternalSFTP(forced) && name != "sftp" {
-			r.l.v.logf(sshconfig.Error, "Connection from user %s %s: refusing non-sftp session", r.l.account.Name, r.l.v.from())
+			r.l.v.lines.Logf(sshconfig.Error, "Connection from user %s %s: refusing non-sftp session", r.l.account.Name, r.l.v.from())
 			fmt.Fprint(r.s, "This service allows sftp connections only.\n")
 			r.s.Exit(1)
 			return false
@@ -288,7 +288,7 @@ func (r *run) choose() bool {
 	if r.command != nil && (r.forced || r.subsystem) && isInternalSFTP(*r.command) {
 		words, err := splitCommand(*r.command)
 		if err != nil {
-			r.l.v.logf(sshconfig.Error, "%s: %v", *r.command, err)
+			r.l.v.lines.Logf(sshconfig.Error, "%s: %v", *r.command, err)
 			r.s.Exit(1)
 			return false
 		}
@@ -310,7 +310,7 @@ func (r *run) environment() *sessionEnv {
 		if matchesEnv(v.Name, r.cfg.AcceptEnv) {
 			e.client = append(e.client, v.Name+"="+v.Value)
 		} else {
-			l.v.logf(sshconfig.Debug2, "Ignoring env request %s: disallowed name", v.Name)
+			l.v.lines.Logf(sshconfig.Debug2, "Ignoring env request %s: disallowed name", v.Name)
 		}
 	}
 	if t, ok := r.s.PTY(); ok {
@@ -386,7 +386,7 @@ func (r *run) program() (*program, error) {
 func (r *run) do() {
 	c, err := r.start()
 	if err != nil {
-		r.l.v.logf(sshconfig.Error, "%s: %s", r.title, reason(err))
+		r.l.v.lines.Logf(sshconfig.Error, "%s: %s", r.title, reason(err))
 		fmt.Fprintf(r.s.Stderr(), "%s: %s\n", r.l.account.Shell, reason(err))
 		r.s.Exit(1)
 		return
@@ -462,12 +462,12 @@ func (r *run) attach(c *child) {
 	r.s.OnSignal(func(sig ssh.Signal) {
 		switch {
 		case r.forced:
-			r.l.v.logf(sshconfig.Error, "session_signal_req: session signalling requires privilege separation; refusing to send signal %s to forced-command session", sig)
+			r.l.v.lines.Logf(sshconfig.Error, "session_signal_req: session signalling requires privilege separation; refusing to send signal %s to forced-command session", sig)
 		case r.subsystem:
-			r.l.v.logf(sshconfig.Error, "refusing to send signal %s to subsystem session", sig)
+			r.l.v.lines.Logf(sshconfig.Error, "refusing to send signal %s to subsystem session", sig)
 		default:
 			if err := c.kill(string(sig)); errors.Is(err, errSignal) {
-				r.l.v.logf(sshconfig.Error, "unsupported signal \"%s\"", sig)
+				r.l.v.lines.Logf(sshconfig.Error, "unsupported signal \"%s\"", sig)
 			}
 		}
 	})

@@ -91,7 +91,7 @@ func (l *Logger) Configure(c Config) error {
 	if c.File != "" && c.Forward == nil {
 		var err error
 		if f, err = os.OpenFile(c.File, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
-			return fmt.Errorf("log: couldn't open logfile %s: %s", c.File, Reason(err))
+			return fmt.Errorf("Couldn't open logfile %s: %s", c.File, Reason(err))
 		}
 	}
 	l.mu.Lock()

@@ -235,7 +235,7 @@ func TestFile(t *testing.T) {
 			t.Errorf("%q is taken", bad)
 		}
 	}
-	if _, err := New(Config{File: "/nonexistent/x/y"}); err == nil || err.Error() != "log: couldn't open logfile /nonexistent/x/y: No such file or directory" {
+	if _, err := New(Config{File: "/nonexistent/x/y"}); err == nil || err.Error() != "Couldn't open logfile /nonexistent/x/y: No such file or directory" {
 		t.Error(err)
 	}
 	if l.Configure(Config{File: "/nonexistent/x/y"}) == nil {
