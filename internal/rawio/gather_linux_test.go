@@ -25,6 +25,10 @@ func TestGather(t *testing.T) {
 	if n, _ := run(1000, 64<<10, gatherGap+1); n != 0 {
 		t.Errorf("%d pauses between blocks that are far apart", n)
 	}
+	// Questions and answers, however many, are no stream.
+	if n, _ := run(100000, 1<<10, 100*time.Microsecond); n != 0 {
+		t.Errorf("%d pauses at 10 MB/s", n)
+	}
 	// A stream of pieces waits once it has shown itself, and longer the smaller
 	// they are.
 	g = &gather{}
@@ -35,7 +39,11 @@ func TestGather(t *testing.T) {
 	if _, large := run(1000, 256<<10, 10*time.Microsecond); large != gatherLeast {
 		t.Errorf("large pieces are waited for %v, want %v", large, gatherLeast)
 	}
-	// A gap ends it.
+	// It ends when it slows down, and with a gap.
+	if _, slow := run(10000, 1<<10, 100*time.Microsecond); slow != 0 {
+		t.Error("a pause in a slow stream")
+	}
+	run(1000, 8<<10, 10*time.Microsecond)
 	if n, _ := run(1, 8<<10, gatherGap+1); n != 0 {
 		t.Error("a pause after a gap")
 	}
