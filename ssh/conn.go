@@ -278,6 +278,23 @@ func (c *Conn) OpenChannel(ctx context.Context, typ string, payload []byte) (*Ch
 	return c.mux.OpenChannel(ctx, typ, payload, nil)
 }
 
+// OpenChannelFunc is OpenChannel with a function that is called before the
+// peer can send on the channel: it attaches sinks and handlers.
+func (c *Conn) OpenChannelFunc(ctx context.Context, typ string, payload []byte, setup func(*Channel)) (*Channel, error) {
+	return c.mux.OpenChannel(ctx, typ, payload, setup)
+}
+
+// ChannelState describes one channel of a connection.
+type ChannelState = connection.State
+
+// Channels describes the channels that are open or being opened.
+func (c *Conn) Channels() []ChannelState { return c.mux.States() }
+
+// SendDebug sends text for the peer's log (SSH_MSG_DEBUG, RFC 4253 §11.3).
+func (c *Conn) SendDebug(text string) error {
+	return c.t.Send((&wire.Debug{Message: text}).Append(nil))
+}
+
 // Flush sends what a NewChannel's Accept or Reject has queued, for handlers on
 // goroutines of their own; sending anything else does so too.
 func (c *Conn) Flush() error { return c.t.Flush() }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,7 +16,9 @@ import (
 // Limits of one connection.
 const (
 	MaxChannels   = 1000      // open at once, of both sides' making (CHN-1)
-	MaxPending    = 64        // opens and requests of the peer that wait for an answer
+	MaxPending    = 64        // requests of the peer that wait for an answer
+	MaxOpening    = 256       // opens of the peer that wait for an answer: a browser through SOCKS has many
+	MaxOpenLen    = 4 << 10   // bytes of what stands behind a CHANNEL_OPEN
 	Window        = 2 << 20   // granted at first, as every peer is used to
 	MaxWindow     = 64 << 20  // a window that has grown with the path
 	MaxPacket     = 128 << 10 // announced, and the most that is sent in one message
@@ -194,6 +197,47 @@ func (m *Mux) remove(ch *Channel) {
 		}
 	}
 	m.mu.Unlock()
+}
+
+// State is what a listing of channels shows of one.
+type State struct {
+	ID, Peer uint32 // our number and the other side's
+	Type     string
+	Open     bool   // confirmed
+	Waiting  [2]int // bytes received and not taken yet, of data and stderr
+	SentEOF  bool
+	GotEOF   bool
+	Stderr   bool // the stderr stream is used
+	TTY      bool
+}
+
+// States describes the channels, by their numbers.
+func (m *Mux) States() []State {
+	m.mu.Lock()
+	channels := slices.Clone(m.channels)
+	confirmed := make([]bool, len(channels))
+	for i, ch := range channels {
+		confirmed[i] = ch != nil && ch.confirmed
+	}
+	m.mu.Unlock()
+	var l []State
+	for i, ch := range channels {
+		if ch == nil {
+			continue
+		}
+		s := State{ID: ch.id, Type: ch.typ, Open: confirmed[i]}
+		ch.mu.Lock()
+		if s.Open {
+			s.Peer = ch.peer
+		}
+		for i := range ch.in {
+			s.Waiting[i] = ch.in[i].ring.len()
+		}
+		s.SentEOF, s.GotEOF, s.Stderr, s.TTY = ch.sentEOF, ch.gotEOF, ch.in[1].sink != nil, ch.tty
+		ch.mu.Unlock()
+		l = append(l, s)
+	}
+	return l
 }
 
 // Open reports how many channels there are.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -303,7 +304,7 @@ func TestWindowGrowth(t *testing.T) {
 func TestPendingOpens(t *testing.T) {
 	var waiting []*Incoming
 	m, stream := lone(&Config{Open: func(in *Incoming) { waiting = append(waiting, in) }})
-	for range MaxPending {
+	for range MaxOpening {
 		if err := m.Dispatch(openMessage("x")); err != nil {
 			t.Fatal(err)
 		}
@@ -320,7 +321,7 @@ func TestPendingOpens(t *testing.T) {
 	if got := stream.sent(); len(got) != 1 || fail.Decode(got[0]) != nil || fail.Reason != wire.OpenResourceShortage {
 		t.Fatalf("got %q", got)
 	}
-	if len(waiting) != MaxPending {
+	if len(waiting) != MaxOpening {
 		t.Errorf("%d opens were asked about", len(waiting))
 	}
 	for _, in := range waiting {
@@ -329,6 +330,36 @@ func TestPendingOpens(t *testing.T) {
 	}
 	if m.Open() != 0 || m.pending != 0 {
 		t.Errorf("%d open, %d pending", m.Open(), m.pending)
+	}
+	// What stands behind the open is bounded too: it is kept while it waits.
+	waiting = nil
+	for _, n := range []int{MaxOpenLen, MaxOpenLen + 1} {
+		msg := wire.ChannelOpen{Type: "x", Window: 1, MaxPacket: 1 << 15, Payload: make([]byte, n)}
+		if err := m.Dispatch(msg.Append(nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(waiting) != 1 {
+		t.Errorf("%d opens were asked about, want the one that is not too long", len(waiting))
+	}
+}
+
+func TestStates(t *testing.T) {
+	var ch *Channel
+	m, _ := lone(accepting(func(c *Channel) { ch = c }))
+	m.Dispatch(openMessage("x"))
+	m.Dispatch(data(0, make([]byte, 5)))
+	ch.CloseWrite()
+	own, err := m.StartOpen("y", nil, func(c *Channel) { c.SetInteractive() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []State{
+		{ID: 0, Peer: 7, Type: "x", Open: true, Waiting: [2]int{5, 0}, SentEOF: true},
+		{ID: own.ID(), Type: "y", TTY: true},
+	}
+	if got := m.States(); !slices.Equal(got, want) {
+		t.Errorf("got %+v\nwant %+v", got, want)
 	}
 }
 

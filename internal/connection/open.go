@@ -54,7 +54,7 @@ func (m *Mux) channelOpen(p []byte) error {
 	in := &Incoming{Type: w.Type, Payload: w.Payload, m: m, peer: w.Sender, window: w.Window, max: w.MaxPacket}
 	m.mu.Lock()
 	m.pending++
-	full := m.pending > MaxPending || m.open >= MaxChannels
+	full := m.pending > MaxOpening || m.open >= MaxChannels || len(w.Payload) > MaxOpenLen
 	m.mu.Unlock()
 	if full {
 		return in.Reject(wire.OpenResourceShortage, "too many channels")

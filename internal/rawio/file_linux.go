@@ -673,3 +673,6 @@ func ignoreEINTR(fn func() error) error {
 		}
 	}
 }
+
+// rawFiles says that a File has raw paths on this system.
+const rawFiles = true

@@ -132,3 +132,6 @@ func (f *File) GrowPipe(size int) {}
 
 // GrowPipeAfter has no effect here.
 func (f *File) GrowPipeAfter(moved int64, size int, budget *atomic.Int32) {}
+
+// rawFiles says that a File has raw paths on this system.
+const rawFiles = false

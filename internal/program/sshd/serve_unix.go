@@ -81,6 +81,7 @@ func (s *server) newGeneration(cfg *sshconfig.Server, keys []ssh.Signer, certs [
 		HostKeys: keys, HostCertificates: certs,
 		Handler: g.session, Subsystems: g.subsystems(),
 		AcceptEnv: g.acceptEnv, OpenPTY: g.openPTY,
+		Channels: g.forwardChannels(), Requests: g.forwardRequests(),
 		Auth:         func(_ context.Context, m *ssh.ConnMeta) *ssh.AuthConfig { return g.visit(m).auth(m) },
 		MaxAuthTries: cfg.MaxAuthTries, LoginGraceTime: grace, MaxSessions: cfg.MaxSessions,
 		Accepted: g.accepted, LoggedIn: g.loggedIn, Ended: g.ended,

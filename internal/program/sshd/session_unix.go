@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
+	"github.com/nacre-ssh/nacre/internal/forward"
 	"github.com/nacre-ssh/nacre/internal/keyfile"
 	"github.com/nacre-ssh/nacre/internal/rawio"
 	"github.com/nacre-ssh/nacre/internal/system/account"
@@ -31,6 +32,8 @@ type login struct {
 	options *keyfile.AuthorizedOptions // of all keys together
 	budget  atomic.Int32               // pipes that may grow
 	info    string                     // the file of ExposeAuthInfo
+
+	forwards *forward.Server
 
 	mu       sync.Mutex
 	terminal map[*ssh.Session]*pty.Pty // granted, not started yet
@@ -79,6 +82,7 @@ func (g *generation) loggedIn(c *ssh.ServerConn) {
 	if v.cfg.ExposeAuthInfo {
 		l.exposeInfo()
 	}
+	l.forwards = l.newForwards()
 	v.login = l
 	v.lines.Logf(sshconfig.Verbose, "User child is on pid %d", os.Getpid())
 	if m := g.cfg.MaxSessions; v.cfg.MaxSessions != m {
