@@ -277,7 +277,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			return err
 		}
 		backoff = 0
-		go s.serve(ctx, c, nil)
+		go s.serve(ctx, c, nil, nil)
 	}
 }
 
@@ -347,14 +347,36 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
+// Start is how far a connection had come in another process; see
+// Server.ServeConnFrom.
+type Start = transport.Start
+
+// Hello is what a server says before it has heard anything.
+type Hello = transport.Hello
+
+// Hello is what this server says first, for whoever begins connections on its
+// behalf and hands them to ServeConnFrom.
+func (s *Server) Hello() (*Hello, error) {
+	if err := s.prepare(); err != nil {
+		return nil, err
+	}
+	return s.transport.Hello(), nil
+}
+
 // ServeConn serves one connection, which it owns, until its end.
 func (s *Server) ServeConn(ctx context.Context, c net.Conn) error {
+	return s.ServeConnFrom(ctx, c, nil)
+}
+
+// ServeConnFrom is ServeConn for a connection whose first words were exchanged
+// elsewhere, as start says; nil means that nothing was.
+func (s *Server) ServeConnFrom(ctx context.Context, c net.Conn, start *Start) error {
 	if err := s.prepare(); err != nil {
 		c.Close()
 		return err
 	}
 	ended := make(chan error, 1)
-	s.serve(ctx, c, ended)
+	s.serve(ctx, c, start, ended)
 	return <-ended
 }
 
@@ -399,7 +421,7 @@ func (c *ServerConn) ForcedCommand() string {
 
 // serve logs a client in on this goroutine and hands the connection to a reader
 // of its own.
-func (s *Server) serve(ctx context.Context, nc net.Conn, ended chan<- error) {
+func (s *Server) serve(ctx context.Context, nc net.Conn, start *Start, ended chan<- error) {
 	c := &ServerConn{s: s, ended: ended}
 	c.Conn.init(ctx, nc, s.transport)
 	c.Meta = &ConnMeta{RemoteAddr: nc.RemoteAddr(), LocalAddr: nc.LocalAddr()}
@@ -428,7 +450,7 @@ func (s *Server) serve(ctx context.Context, nc net.Conn, ended chan<- error) {
 				return err
 			}
 		}
-		return c.login(ctx)
+		return c.login(ctx, start)
 	}()
 	if err != nil {
 		c.t.Disconnect(err)
@@ -465,13 +487,16 @@ func (c *ServerConn) finish(err error) {
 	}
 }
 
-func (c *ServerConn) login(ctx context.Context) error {
+func (c *ServerConn) login(ctx context.Context, start *Start) error {
 	s := c.s
 	grace := s.LoginGraceTime
 	if grace == 0 {
 		grace = defaultGraceTime
 	}
 	if grace > 0 {
+		if start != nil {
+			grace = max(0, grace-start.Waited)
+		}
 		// A random tail, so that the moment of the end tells nothing (VER-4).
 		grace += time.Duration(randomUint64() % uint64(4*time.Second))
 		var cancel context.CancelFunc
@@ -479,7 +504,7 @@ func (c *ServerConn) login(ctx context.Context) error {
 		defer cancel()
 	}
 	stop := c.watch(ctx)
-	err := c.authenticate(ctx)
+	err := c.authenticate(ctx, start)
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
@@ -489,9 +514,9 @@ func (c *ServerConn) login(ctx context.Context) error {
 	return nil
 }
 
-func (c *ServerConn) authenticate(ctx context.Context) error {
+func (c *ServerConn) authenticate(ctx context.Context, start *Start) error {
 	s, m := c.s, c.Meta
-	err := c.t.Handshake()
+	err := c.handshake(start)
 	m.ClientVersion, m.ServerVersion = string(c.t.RemoteVersion()), string(c.t.LocalVersion())
 	if err != nil {
 		return err
@@ -524,6 +549,13 @@ func (c *ServerConn) authenticate(ctx context.Context) error {
 		})
 	}
 	return nil
+}
+
+func (c *ServerConn) handshake(start *Start) error {
+	if start == nil {
+		return c.t.Handshake()
+	}
+	return c.t.HandshakeFrom(start)
 }
 
 // authConfig is the authentication of this connection.

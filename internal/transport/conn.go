@@ -134,6 +134,23 @@ func (c *Conn) Handshake() error {
 	return c.exchange(append([]byte(nil), p...))
 }
 
+// HandshakeFrom is Handshake for a server whose connection began in another
+// place: what was said there counts as said here, and the exchange goes on
+// behind the peer's KEXINIT.
+func (c *Conn) HandshakeFrom(s *Start) error {
+	c.mineID, c.peerID = s.LocalVersion, s.RemoteVersion
+	c.in.preload(s.Rest)
+	c.in.seq, c.in.totalPkt, c.in.total = s.Received, uint64(s.Received), s.BytesIn
+	c.out.mu.Lock()
+	c.out.seq, c.out.totalPkt, c.out.total = s.Sent, uint64(s.Sent), s.BytesOut
+	c.out.kexing, c.kexinit = true, s.LocalKexInit
+	c.out.mu.Unlock()
+	c.cfg.trace(1, "Local version string %s", c.mineID)
+	c.cfg.trace(1, "Remote protocol version 2.0, remote software version %s", printable(softwareVersion(c.peerID)))
+	c.cfg.trace(1, "SSH2_MSG_KEXINIT sent")
+	return c.exchange(s.RemoteKexInit)
+}
+
 // softwareVersion is what stands behind the protocol version.
 func softwareVersion(id []byte) []byte {
 	for i, n := 0, 0; i < len(id); i++ {

@@ -14,7 +14,13 @@ import (
 // newKexInit is our KEXINIT (RFC 4253 §7.1). The markers stand in the first
 // one only.
 func (c *Conn) newKexInit() *wire.KexInit {
-	cfg := c.cfg
+	m := c.cfg.kexInit(c.sessionID == nil)
+	rand.Read(m.Cookie[:])
+	return m
+}
+
+// kexInit is a KEXINIT without its cookie.
+func (cfg *Config) kexInit(first bool) *wire.KexInit {
 	m := &wire.KexInit{
 		Kex:        slices.Clone(cfg.KeyExchanges),
 		HostKey:    cfg.HostKeyAlgorithms,
@@ -22,14 +28,13 @@ func (c *Conn) newKexInit() *wire.KexInit {
 		MACsC2S: cfg.MACs, MACsS2C: cfg.MACs,
 		CompressionC2S: cfg.Compressions, CompressionS2C: cfg.Compressions,
 	}
-	rand.Read(m.Cookie[:])
 	if !cfg.Client {
 		m.HostKey = nil
 		for _, k := range cfg.HostKeys {
 			m.HostKey = append(m.HostKey, k.Algorithms...)
 		}
 	}
-	if c.sessionID == nil {
+	if first {
 		if cfg.Client {
 			m.Kex = append(m.Kex, extInfoC, strictC)
 		} else {

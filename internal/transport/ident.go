@@ -41,27 +41,33 @@ func (c *Conn) readIdent() error {
 			c.cfg.trace(1, "kex_exchange_identification: banner line %d: %q", lines, line)
 			continue
 		}
-		if !isSSH {
-			c.refuse(textNotSSH)
-			return &IdentError{string(line), "invalid format"}
-		}
-		if bytes.IndexByte(line, 0) >= 0 || bytes.IndexByte(line, '\r') >= 0 {
-			c.refuse(textNotSSH)
-			return &IdentError{string(line), "a NUL or CR inside the line"}
-		}
-		version, _, ok := strings.Cut(string(line[4:]), "-")
-		if !ok {
-			c.refuse(textNotSSH)
-			return &IdentError{string(line), "invalid format"}
-		}
-		if version != "2.0" && version != "1.99" {
-			c.refuse(textVersion)
-			err := &IdentError{string(line), "protocol version " + quoteVersion(version) + " is not 2.0"}
-			return &wire.DisconnectError{Reason: wire.ReasonVersionNotSupported, Message: err.Error(), Err: err}
+		if refusal, err := judgeIdent(line); err != nil {
+			c.refuse(refusal)
+			return err
 		}
 		c.peerID = append([]byte(nil), line...)
 		return nil
 	}
+}
+
+// judgeIdent says whether line, without its end, introduces SSH 2, and if not,
+// what a server tells the stranger.
+func judgeIdent(line []byte) (refusal string, err error) {
+	if !bytes.HasPrefix(line, []byte("SSH-")) {
+		return textNotSSH, &IdentError{string(line), "invalid format"}
+	}
+	if bytes.IndexByte(line, 0) >= 0 || bytes.IndexByte(line, '\r') >= 0 {
+		return textNotSSH, &IdentError{string(line), "a NUL or CR inside the line"}
+	}
+	version, _, ok := strings.Cut(string(line[4:]), "-")
+	if !ok {
+		return textNotSSH, &IdentError{string(line), "invalid format"}
+	}
+	if version != "2.0" && version != "1.99" {
+		err := &IdentError{string(line), "protocol version " + quoteVersion(version) + " is not 2.0"}
+		return textVersion, &wire.DisconnectError{Reason: wire.ReasonVersionNotSupported, Message: err.Error(), Err: err}
+	}
+	return "", nil
 }
 
 func quoteVersion(v string) string { return fmt.Sprintf("%.20q", v) }
@@ -82,18 +88,16 @@ func (c *Conn) readLine() ([]byte, error) {
 	in := &c.in
 	for seen := 0; ; {
 		data := in.rb[in.a:in.e]
-		if i := bytes.IndexByte(data[seen:], '\n'); i >= 0 {
-			i += seen
-			line := data[:i]
-			in.a += i + 1
-			if i+1 > MaxVersionLine {
-				return nil, c.tooLong(line)
-			}
-			return bytes.TrimSuffix(line, []byte("\r")), nil
+		line, n, err := cutLine(data, seen)
+		if err != nil {
+			c.refuse(textNotSSH)
+			return nil, err
 		}
-		if seen = len(data); seen >= MaxVersionLine {
-			return nil, c.tooLong(data)
+		if n > 0 {
+			in.a += n
+			return line, nil
 		}
+		seen = len(data)
 		if err := c.out.tryFlush(); err != nil {
 			return nil, err
 		}
@@ -106,7 +110,21 @@ func (c *Conn) readLine() ([]byte, error) {
 	}
 }
 
-func (c *Conn) tooLong(line []byte) error {
-	c.refuse(textNotSSH)
+// cutLine is the line at the front of data, without its end, and the n bytes it
+// takes; n is 0 while its end is not there. No end is in the first seen bytes.
+func cutLine(data []byte, seen int) (line []byte, n int, err error) {
+	i := bytes.IndexByte(data[seen:], '\n')
+	switch i += seen; {
+	case i >= seen && i+1 > MaxVersionLine:
+		return nil, 0, tooLong(data[:i])
+	case i >= seen:
+		return bytes.TrimSuffix(data[:i], []byte("\r")), i + 1, nil
+	case len(data) >= MaxVersionLine:
+		return nil, 0, tooLong(data)
+	}
+	return nil, 0, nil
+}
+
+func tooLong(line []byte) error {
 	return &IdentError{string(line[:min(len(line), MaxVersionLine)]), "line is too long"}
 }

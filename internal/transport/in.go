@@ -55,6 +55,17 @@ func (in *in) space() []byte {
 	return in.rb[in.e:]
 }
 
+// preload puts bytes that were read elsewhere before all that will be read.
+func (in *in) preload(b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	for in.want < len(readSizes)-1 && readSizes[in.want] < len(b) {
+		in.want++
+	}
+	in.e += copy(in.space(), b)
+}
+
 // release gives the buffer back while nothing is in it, so that a connection
 // at rest has none.
 func (in *in) release() {
