@@ -105,6 +105,11 @@ func (c *Conn) abort(err error) {
 func (c *Conn) start(mc *connection.Config, interval time.Duration) {
 	mc.Now, mc.Go = time.Now, c.group.Go
 	c.mux = connection.New(c.t, mc)
+	c.rekeyEvery(interval)
+}
+
+// rekeyEvery bounds the age of keys.
+func (c *Conn) rekeyEvery(interval time.Duration) {
 	if interval > 0 {
 		c.rekey = time.AfterFunc(interval, func() { c.rekeyByAge(interval) })
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -29,6 +28,9 @@ type ConnMeta struct {
 	RemoteAddr    net.Addr
 	LocalAddr     net.Addr
 	Algorithms    Algorithms
+	// Own is what the caller of ServeConnFrom gave; the library does not look at
+	// it.
+	Own any
 }
 
 // Server serves SSH connections. HostKeys, at least one way to log in and
@@ -44,11 +46,19 @@ type Server struct {
 	// HostKeys.
 	HostCertificates []*Certificate
 
+	// Sign, if set, signs in the place of HostKeys, which then need to have public
+	// halves only: hash is an exchange hash, key a host key or one of
+	// HostCertificates, and the answer a signature blob. Prove does so for the
+	// proof that a client asks for after login (hostkeys-prove-00@openssh.com).
+	Sign  func(m *ConnMeta, key PublicKey, algorithm string, hash []byte) ([]byte, error)
+	Prove func(m *ConnMeta, key PublicKey, algorithm string) ([]byte, error)
+
 	// Handler runs a shell or a command: see Session. Each call is on a goroutine
 	// of its own; when it returns, the session ends with status 0 unless Exit
 	// was called.
 	Handler func(*Session)
-	// Subsystems run subsystems by name; others are refused.
+	// Subsystems run subsystems by name; those without an entry are run by that
+	// of the empty name, and refused if there is none.
 	Subsystems map[string]func(*Session)
 	// AcceptEnv says which environment variables a client may set; nil refuses
 	// all.
@@ -104,13 +114,17 @@ type Server struct {
 	// 3) the connection ends.
 	ClientAliveInterval time.Duration
 	ClientAliveCount    int
-	// Moduli serves Diffie-Hellman group exchanges: see ParseModuli.
+	// Moduli serves Diffie-Hellman group exchanges: see ParseModuli. Group, if
+	// set, does so in its place: a prime of about preferred bits and its
+	// generator, or false for the built-in groups.
 	Moduli *Moduli
+	Group  func(m *ConnMeta, minBits, preferredBits, maxBits int) (p, g []byte, ok bool)
 
 	once      sync.Once
 	buffers   transport.Buffers
 	transport *transport.Config // one for all connections
 	keys      []transport.HostKey
+	publics   []PublicKey // of keys
 	keysErr   error
 	secret    uint64
 	budget    *Budget
@@ -178,6 +192,28 @@ func plainAlgorithms(algs []string) []string {
 	return l
 }
 
+// transportFor is the configuration of one connection: that of all of them,
+// unless something in it asks who the client is.
+func (s *Server) transportFor(m *ConnMeta) *transport.Config {
+	if s.Sign == nil && s.Group == nil {
+		return s.transport
+	}
+	t := *s.transport
+	if s.Group != nil {
+		t.Moduli = func(minBits, preferredBits, maxBits int) ([]byte, []byte, bool) {
+			return s.Group(m, minBits, preferredBits, maxBits)
+		}
+	}
+	if s.Sign != nil {
+		t.HostKeys = slices.Clone(s.keys)
+		for i := range t.HostKeys {
+			key := s.publics[i]
+			t.HostKeys[i].Sign = func(algorithm string, h []byte) ([]byte, error) { return s.Sign(m, key, algorithm, h) }
+		}
+	}
+	return &t
+}
+
 func (s *Server) loadKeys() error {
 	if len(s.HostKeys) == 0 {
 		return ErrNoHostKey
@@ -198,6 +234,7 @@ func (s *Server) loadKeys() error {
 		if len(algs) == 0 {
 			return
 		}
+		s.publics = append(s.publics, key)
 		s.keys = append(s.keys, transport.HostKey{Algorithms: algs, Blob: key.Marshal(),
 			Sign: func(algorithm string, h []byte) ([]byte, error) {
 				sig, err := pubkey.SignWith(signer, rand.Reader, h, pubkey.SignatureFormat(algorithm))
@@ -277,7 +314,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			return err
 		}
 		backoff = 0
-		go s.serve(ctx, c, nil, nil)
+		go s.serve(ctx, c, nil, nil, nil)
 	}
 }
 
@@ -365,18 +402,19 @@ func (s *Server) Hello() (*Hello, error) {
 
 // ServeConn serves one connection, which it owns, until its end.
 func (s *Server) ServeConn(ctx context.Context, c net.Conn) error {
-	return s.ServeConnFrom(ctx, c, nil)
+	return s.ServeConnFrom(ctx, c, nil, nil)
 }
 
 // ServeConnFrom is ServeConn for a connection whose first words were exchanged
-// elsewhere, as start says; nil means that nothing was.
-func (s *Server) ServeConnFrom(ctx context.Context, c net.Conn, start *Start) error {
+// elsewhere, as start says; nil means that nothing was. own is what callbacks
+// find in ConnMeta.Own.
+func (s *Server) ServeConnFrom(ctx context.Context, c net.Conn, start *Start, own any) error {
 	if err := s.prepare(); err != nil {
 		c.Close()
 		return err
 	}
 	ended := make(chan error, 1)
-	s.serve(ctx, c, start, ended)
+	s.serve(ctx, c, start, own, ended)
 	return <-ended
 }
 
@@ -396,6 +434,7 @@ type ServerConn struct {
 	proved   map[string]bool // owned by the reader
 	ended    chan<- error
 	loggedIn bool
+	policy   *Policy
 }
 
 // AuthCompleted is one method that succeeded in a login.
@@ -421,10 +460,10 @@ func (c *ServerConn) ForcedCommand() string {
 
 // serve logs a client in on this goroutine and hands the connection to a reader
 // of its own.
-func (s *Server) serve(ctx context.Context, nc net.Conn, start *Start, ended chan<- error) {
+func (s *Server) serve(ctx context.Context, nc net.Conn, start *Start, own any, ended chan<- error) {
 	c := &ServerConn{s: s, ended: ended}
-	c.Conn.init(ctx, nc, s.transport)
-	c.Meta = &ConnMeta{RemoteAddr: nc.RemoteAddr(), LocalAddr: nc.LocalAddr()}
+	c.Meta = &ConnMeta{RemoteAddr: nc.RemoteAddr(), LocalAddr: nc.LocalAddr(), Own: own}
+	c.Conn.init(ctx, nc, s.transportFor(c.Meta))
 	s.mu.Lock()
 	if s.closing {
 		s.mu.Unlock()
@@ -530,24 +569,14 @@ func (c *ServerConn) authenticate(ctx context.Context, start *Start) error {
 	c.user, m.User = result.User, result.User
 	c.Permissions, c.PublicKey, c.Completed = result.Permissions, result.PublicKey, result.Completed
 	c.t.SetAuthenticated() // SUCCESS is queued: what follows may be compressed
-	c.start(&connection.Config{Open: c.open, Global: c.global, Budget: s.budget}, s.RekeyInterval)
+	c.start(&connection.Config{Open: c.open, Global: c.global, Budget: s.budget, Opened: c.opened}, 0)
 	// The host keys are told to OpenSSH's clients and those that learn from them.
 	c.t.Queue((&wire.GlobalRequest{Type: HostKeysRequest, Payload: s.hostKeys}).Append(nil))
 	c.loggedIn = true
 	if s.LoggedIn != nil {
 		s.LoggedIn(c)
 	}
-	if s.ClientAliveInterval > 0 {
-		count := s.ClientAliveCount
-		if count <= 0 {
-			count = 3
-		}
-		c.group.Go(func() {
-			c.keepalive(s.ClientAliveInterval, count, func() error {
-				return fmt.Errorf("%w: client not responding", ErrTimeout)
-			})
-		})
-	}
+	c.applyPolicy()
 	return nil
 }
 
@@ -716,7 +745,13 @@ func (c *ServerConn) prove(blob []byte) []byte {
 		if a := c.t.Algorithms.HostKey; slices.Contains(k.Algorithms, a) {
 			algorithm = a
 		}
-		sig, err := k.Sign(algorithm, hostKeyProof(c.t.SessionID(), blob))
+		var sig []byte
+		var err error
+		if c.s.Prove != nil {
+			sig, err = c.s.Prove(c.Meta, c.s.publics[i], algorithm)
+		} else {
+			sig, err = k.Sign(algorithm, hostKeyProof(c.t.SessionID(), blob))
+		}
 		if err != nil {
 			return nil
 		}

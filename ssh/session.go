@@ -43,10 +43,7 @@ type Session struct {
 // openSession answers a client's CHANNEL_OPEN of a session. It runs on the
 // reader.
 func (c *ServerConn) openSession(n *NewChannel) {
-	limit := c.s.MaxSessions
-	if limit == 0 {
-		limit = defaultMaxSessions
-	}
+	limit := c.maxSessions()
 	c.mu.Lock()
 	noMore, full := c.noMore, c.sessions >= limit
 	if !noMore && !full {
@@ -104,7 +101,7 @@ func (s *Session) request(r *ChannelRequest) {
 		s.requestPTY(r)
 	case session.ReqEnv:
 		e, err := session.ParseEnv(r.Payload)
-		ok := err == nil && s.conn.s.AcceptEnv != nil && s.conn.s.AcceptEnv(e.Name)
+		ok := err == nil && s.conn.acceptEnv(e.Name)
 		if ok {
 			s.order.Env++
 			s.env = append(s.env, e)
@@ -191,7 +188,9 @@ func (s *Session) requestStart(r *ChannelRequest) {
 	}
 	handler := s.conn.s.Handler
 	if r.Type == session.ReqSubsystem && s.conn.ForcedCommand() == "" {
-		handler = s.conn.s.Subsystems[text]
+		if handler = s.conn.s.Subsystems[text]; handler == nil {
+			handler = s.conn.s.Subsystems[""]
+		}
 	}
 	if handler == nil {
 		r.Reply(false)
@@ -199,6 +198,7 @@ func (s *Session) requestStart(r *ChannelRequest) {
 	}
 	s.kind, s.text = r.Type, text
 	s.order.Started = true
+	s.conn.limitChannel(s.ch, s.channelType())
 	if s.conn.s.Start == nil {
 		r.Reply(true)
 		s.conn.group.Go(func() { s.run(handler) })
@@ -213,6 +213,17 @@ func (s *Session) requestStart(r *ChannelRequest) {
 		r.Reply(true)
 		s.run(handler)
 	})
+}
+
+// channelType is what OpenSSH calls a session that has started.
+func (s *Session) channelType() string {
+	switch s.kind {
+	case session.ReqShell:
+		return "session:shell"
+	case session.ReqExec:
+		return "session:command"
+	}
+	return "session:subsystem:" + s.text
 }
 
 // run calls the handler and ends the session. A panic of the handler is the

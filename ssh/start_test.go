@@ -59,7 +59,7 @@ func TestServeConnFrom(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		c, start := beginElsewhere(t, s, l, time.Second)
-		ended <- s.ServeConnFrom(ctx, c, start)
+		ended <- s.ServeConnFrom(ctx, c, start, nil)
 	}()
 	c, err := Dial(ctx, "tcp", l.Addr().String(), &ClientConfig{User: "u", Auth: []AuthMethod{PublicKeys(user)}, HostKey: FixedHostKey(host.PublicKey())})
 	if err != nil {
@@ -82,7 +82,7 @@ func TestServeConnFrom(t *testing.T) {
 		a.Write(cfg.Hello().Append(nil, [transport.CookieSize]byte{}))
 	}()
 	b, start := beginElsewhere(t, s, l, time.Hour)
-	if err := s.ServeConnFrom(ctx, b, start); !errors.Is(err, ErrTimeout) {
+	if err := s.ServeConnFrom(ctx, b, start, nil); !errors.Is(err, ErrTimeout) {
 		t.Errorf("got %v, want the grace time to be over", err)
 	}
 }

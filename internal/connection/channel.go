@@ -80,6 +80,7 @@ type Channel struct {
 	gotClose bool
 
 	readBy, writeBy deadline
+	idle            idle
 
 	// requests of the peer
 	busy  bool // one is being answered later
@@ -212,6 +213,7 @@ func (ch *Channel) receive(n int, d []byte) error {
 		return protocolError("channel %d: data after its end", ch.id)
 	}
 	ch.granted -= int64(len(d))
+	ch.movedLocked()
 	if len(d) == 0 {
 		return nil
 	}
@@ -571,6 +573,7 @@ func (ch *Channel) lost(err error) {
 		return
 	}
 	ch.err = err
+	ch.idle.stop()
 	asked := ch.asked
 	ch.asked, ch.queue = nil, nil
 	for i := range ch.in {
@@ -708,6 +711,7 @@ func (ch *Channel) reserve(want int) (int, error) {
 	}
 	n := min(int64(want), ch.window)
 	ch.window -= n
+	ch.movedLocked()
 	return int(n), nil
 }
 

@@ -36,6 +36,8 @@ type Config struct {
 	Open func(*Incoming)
 	// Global is asked about a global request. Payload is valid until it returns.
 	Global func(*GlobalRequest)
+	// Opened, if set, is told of every channel that has opened, whoever opened it.
+	Opened func(*Channel)
 	// Budget bounds what windows grow beyond their first size, over all
 	// connections that share it. nil: no growth.
 	Budget *Budget
@@ -81,6 +83,8 @@ type Mux struct {
 	pending  int // opens of the peer without an answer
 	asked    []chan<- globalReply
 	queue    []*GlobalRequest // of the peer, in order, first one being answered
+	unused   idle             // while no channel is open
+	expired  func()
 	err      error
 	done     chan struct{} // closed with err
 }
@@ -170,6 +174,7 @@ func (m *Mux) addLocked(ch *Channel) error {
 		return errTooMany
 	}
 	m.open++
+	m.usedLocked()
 	for i, c := range m.channels {
 		if c == nil {
 			m.channels[i], ch.id = ch, uint32(i)
@@ -191,7 +196,9 @@ func (m *Mux) remove(ch *Channel) {
 	m.mu.Lock()
 	if int(ch.id) < len(m.channels) && m.channels[ch.id] == ch {
 		m.channels[ch.id] = nil
-		m.open--
+		if m.open--; m.open == 0 {
+			m.unusedLocked()
+		}
 		for n := len(m.channels); n > 0 && m.channels[n-1] == nil; n-- {
 			m.channels = m.channels[:n-1]
 		}
@@ -247,6 +254,12 @@ func (m *Mux) Open() int {
 	return m.open
 }
 
+func (m *Mux) opened(ch *Channel) {
+	if m.cfg.Opened != nil {
+		m.cfg.Opened(ch)
+	}
+}
+
 // Drain delivers what the packets of the last read left in sinks' lists. It is
 // the reader's; afterwards the in-buffer may be used again.
 func (m *Mux) Drain() error {
@@ -274,6 +287,7 @@ func (m *Mux) Close(err error) {
 	m.err = err
 	channels, asked := m.channels, m.asked
 	m.channels, m.asked, m.queue, m.open = nil, nil, nil, 0
+	m.unused.stop()
 	close(m.done)
 	m.mu.Unlock()
 	for _, c := range asked {

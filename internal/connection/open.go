@@ -101,6 +101,7 @@ func (in *Incoming) Accept(setup func(*Channel)) (ch *Channel, err error) {
 		if setup != nil {
 			setup(ch)
 		}
+		m.opened(ch)
 		msg := wire.ChannelOpenConfirmation{Recipient: in.peer, Sender: ch.id, Window: Window, MaxPacket: MaxPacket}
 		if err = m.t.Queue(msg.Append(nil)); err != nil {
 			ch = nil
@@ -219,6 +220,7 @@ func (m *Mux) openAnswer(p []byte) error {
 	ch.mu.Lock()
 	abandoned := ch.abandoned
 	ch.mu.Unlock()
+	m.opened(ch)
 	ch.opened <- nil
 	if abandoned {
 		return ch.closeFromReader()

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -59,8 +60,10 @@ type Conn struct {
 	first         [2][]byte // KEXINIT payloads of the first exchange, until it is done
 	strict        bool
 	authenticated bool
-	exchanges     int // finished
-	extInfos      int // EXT_INFO taken
+	exchanges     int    // finished
+	bound         uint64 // bytes that the ciphers allow under one key, MaxUint64 for any
+	rekeyBytes    uint64 // and the configuration, 0 for any
+	extInfos      int    // EXT_INFO taken
 	Algorithms    Algorithms
 	PeerExt       PeerExtensions
 	silent        bool          // the peer does not speak SSH: no DISCONNECT
@@ -86,7 +89,7 @@ type Conn struct {
 // New makes a connection over stream. Nothing is sent before Handshake.
 // start starts a goroutine of the connection.
 func New(stream Stream, cfg *Config, start func(func())) *Conn {
-	c := &Conn{cfg: cfg, stream: stream}
+	c := &Conn{cfg: cfg, stream: stream, rekeyBytes: cfg.RekeyBytes, bound: math.MaxUint64}
 	c.in.init(stream, cfg.Buffers)
 	c.out.init(stream, cfg.Buffers, start)
 	return c

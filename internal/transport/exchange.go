@@ -2,6 +2,7 @@ package transport
 
 import (
 	"crypto/rand"
+	"math"
 	"slices"
 	"time"
 
@@ -480,7 +481,8 @@ func (x *exchange) newKeys(s *kex.Secret, client *wire.KexInit) error {
 	if x.first && len(c.cfg.ExtInfo) > 0 && slices.Contains(peerKex, asks) {
 		ext = (&wire.ExtInfo{Extensions: c.cfg.ExtInfo}).Append(nil)
 	}
-	limit := min(rekeyBytes(ci, c.cfg.RekeyBytes), rekeyBytes(co, c.cfg.RekeyBytes))
+	c.bound = min(rekeyBound(ci), rekeyBound(co))
+	limit := c.rekeyLimit()
 	random := ci.BlockSize > 1 && sealer.Oracle()
 	c.out.mu.Lock()
 	c.in.limit, c.out.limit, c.keyedAt = limit, limit, c.cfg.Now()
@@ -531,12 +533,33 @@ func (x *exchange) peerKex() []string {
 	return m.Kex
 }
 
-// rekeyBytes bounds what goes under one key: the cipher's own bound or what the
-// configuration says, if that is less.
-func rekeyBytes(c *cipher.Cipher, configured uint64) uint64 {
-	bound := c.RekeyBlocks() * uint64(max(c.BlockSize, 8))
-	if bound == 0 || configured > 0 && configured < bound {
-		bound = configured
+// rekeyBound is what may go under one key of the cipher.
+func rekeyBound(c *cipher.Cipher) uint64 {
+	if n := c.RekeyBlocks() * uint64(max(c.BlockSize, 8)); n > 0 {
+		return n
 	}
-	return bound
+	return math.MaxUint64
+}
+
+// rekeyLimit bounds what goes under one key: the cipher's own bound or what the
+// configuration says, if that is less; 0 for no bound.
+func (c *Conn) rekeyLimit() uint64 {
+	limit := c.bound
+	if n := c.rekeyBytes; n > 0 {
+		limit = min(limit, n)
+	}
+	if limit == math.MaxUint64 {
+		return 0
+	}
+	return limit
+}
+
+// SetRekeyBytes replaces Config.RekeyBytes, from the present keys on. It is the
+// reader's.
+func (c *Conn) SetRekeyBytes(n uint64) {
+	c.rekeyBytes = n
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	c.in.limit = c.rekeyLimit()
+	c.out.limit = c.in.limit
 }
