@@ -14,6 +14,7 @@ import (
 	"github.com/nacre-ssh/nacre/internal/algorithm/cipher"
 	"github.com/nacre-ssh/nacre/internal/algorithm/kex"
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
+	"github.com/nacre-ssh/nacre/internal/sshd/auth"
 	sshdlog "github.com/nacre-ssh/nacre/internal/sshd/log"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/internal/version"
@@ -69,7 +70,7 @@ func configContext(db *account.Database, log *sshdlog.Logger) *sshconfig.ServerC
 			if err != nil {
 				return nil, false
 			}
-			return groupNames(db, a), true
+			return auth.GroupNames(db, a), true
 		},
 		Warn: func(l sshconfig.Level, text string) {
 			v := sshconfig.Debug2
@@ -89,17 +90,6 @@ func configContext(db *account.Database, log *sshdlog.Logger) *sshconfig.ServerC
 		x.Home = a.Home
 	}
 	return x
-}
-
-func groupNames(db *account.Database, a *account.Account) []string {
-	groups, _ := db.Groups(a)
-	names := make([]string, 0, len(groups))
-	for _, g := range groups {
-		if g.Name != "" {
-			names = append(names, g.Name)
-		}
-	}
-	return names
 }
 
 // load reads the configuration that the command line asks for. The status is

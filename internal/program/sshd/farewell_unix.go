@@ -19,19 +19,6 @@ const (
 	byApplication = 11
 )
 
-// whom is how lines about an end name the client: "user U A port P".
-func (v *visitor) whom() string {
-	switch {
-	case v.login != nil:
-		return "user " + v.user + " " + v.from()
-	case !v.known:
-		return v.from()
-	case v.valid:
-		return "authenticating user " + v.user + " " + v.from()
-	}
-	return "invalid user " + v.user + " " + v.from()
-}
-
 // farewell writes why the connection ended, in OpenSSH's words.
 func (v *visitor) farewell(err error) {
 	say := v.lines.Pref
@@ -50,15 +37,15 @@ func (v *visitor) farewell(err error) {
 		}
 		say(sshconfig.Verbose, "Closing connection to %s", v.from())
 	case errors.Is(err, ssh.ErrTooManyFailures):
-		say(sshconfig.Error, "maximum authentication attempts exceeded for %s%s from %s ssh2", v.invalid(), v.user, v.from())
-		say(sshconfig.Info, "Disconnecting %s: Too many authentication failures", v.whom())
+		v.TooMany()
+		say(sshconfig.Info, "Disconnecting %s: Too many authentication failures", v.Whom())
 	case errors.As(err, &left):
 		level := sshconfig.Error
 		if left.Reason == byApplication {
 			level = sshconfig.Info
 		}
 		say(level, "Received disconnect from %s:%d: %s", v.from(), left.Reason, left.Message)
-		say(sshconfig.Info, "Disconnected from %s", v.whom())
+		say(sshconfig.Info, "Disconnected from %s", v.Whom())
 	case errors.As(err, &nego):
 		say(sshconfig.Info, "Unable to negotiate with %s: no matching %s found. Their offer: %s", v.from(), nego.Kind, strings.Join(nego.Offer, ","))
 	case errors.As(err, &ident):
@@ -67,19 +54,19 @@ func (v *visitor) farewell(err error) {
 	case errors.Is(err, ssh.ErrTimeout) && v.login == nil:
 		v.lines.Logf(sshconfig.Info, "Timeout before authentication for connection from %s to %s, pid = %d", v.remote, v.local, v.lines.Number())
 	case errors.Is(err, ssh.ErrTimeout):
-		say(sshconfig.Info, "Timeout, client not responding from %s", v.whom())
+		say(sshconfig.Info, "Timeout, client not responding from %s", v.Whom())
 	case errors.Is(err, errRefused), errors.Is(err, ssh.ErrServerClosed):
 		// The reason has been told.
 	case errors.As(err, &ours) && ours.Reason == macError:
-		say(sshconfig.Error, "ssh_dispatch_run_fatal: Connection from %s: message authentication code incorrect", v.whom())
+		say(sshconfig.Error, "ssh_dispatch_run_fatal: Connection from %s: message authentication code incorrect", v.Whom())
 	case errors.As(err, &ours):
-		say(sshconfig.Info, "Disconnecting %s: %s", v.whom(), ours.Message)
+		say(sshconfig.Info, "Disconnecting %s: %s", v.Whom(), ours.Message)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
-		say(sshconfig.Info, "Connection closed by %s", v.whom())
+		say(sshconfig.Info, "Connection closed by %s", v.Whom())
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		say(sshconfig.Info, "Connection reset by %s", v.whom())
+		say(sshconfig.Info, "Connection reset by %s", v.Whom())
 	default:
-		say(sshconfig.Error, "Connection from %s: %v", v.whom(), err)
+		say(sshconfig.Error, "Connection from %s: %v", v.Whom(), err)
 	}
 }
 

@@ -162,11 +162,3 @@ func keyReason(err error) string {
 	}
 	return s
 }
-
-// fingerprint is a key's in the hash of FingerprintHash.
-func fingerprint(cfg *sshconfig.Server, key ssh.PublicKey) string {
-	if cfg.FingerprintHash == sshconfig.MD5 {
-		return "MD5:" + pubkey.FingerprintLegacyMD5(key)
-	}
-	return pubkey.FingerprintSHA256(key)
-}

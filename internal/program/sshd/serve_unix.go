@@ -16,6 +16,7 @@ import (
 
 	"github.com/nacre-ssh/nacre/internal/program/stdio"
 	"github.com/nacre-ssh/nacre/internal/rawio"
+	"github.com/nacre-ssh/nacre/internal/sshd/auth"
 	sshdlog "github.com/nacre-ssh/nacre/internal/sshd/log"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/internal/version"
@@ -49,6 +50,7 @@ func (s *server) nextNumber() int64 { return firstNumber + s.number.Add(1) }
 type generation struct {
 	s         *server
 	cfg       *sshconfig.Server
+	auth      *auth.Host
 	ssh       *ssh.Server
 	startups  *startups
 	listeners []net.Listener
@@ -59,6 +61,10 @@ type generation struct {
 
 func (s *server) newGeneration(cfg *sshconfig.Server, keys []ssh.Signer, certs []*ssh.Certificate) *generation {
 	g := &generation{s: s, cfg: cfg, startups: &startups{max: cfg.MaxStartups, log: s.log}, visitors: map[*ssh.ConnMeta]*visitor{}}
+	g.auth = &auth.Host{Config: cfg, DB: s.db, TZ: s.tz}
+	for _, k := range keys {
+		g.auth.HostKeys = append(g.auth.HostKeys, k.PublicKey())
+	}
 	compression := []string{"none"}
 	if cfg.Compression {
 		compression = append(compression, "zlib@openssh.com")
@@ -180,6 +186,7 @@ func (g *generation) ended(m *ssh.ConnMeta, err error) {
 	g.mu.Lock()
 	delete(g.visitors, m)
 	g.mu.Unlock()
+	v.End(context.Background())
 	if v.login == nil {
 		g.startups.done()
 	} else {

@@ -13,10 +13,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
 	"github.com/nacre-ssh/nacre/internal/forward"
 	"github.com/nacre-ssh/nacre/internal/keyfile"
 	"github.com/nacre-ssh/nacre/internal/rawio"
+	"github.com/nacre-ssh/nacre/internal/sshd/auth"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/internal/system/pty"
 	"github.com/nacre-ssh/nacre/internal/system/tty"
@@ -45,35 +45,12 @@ type login struct {
 func (g *generation) loggedIn(c *ssh.ServerConn) {
 	v := g.visit(c.Meta)
 	g.startups.done()
-	l := &login{v: v, conn: c, account: v.account, terminal: map[*ssh.Session]*pty.Pty{}}
+	if v.granted == nil { // the judge was not asked: nothing may be done
+		c.Close()
+		v.granted = &auth.Login{Account: &account.Account{Shell: "/bin/false"}, Config: v.cfg, Options: &keyfile.AuthorizedOptions{}}
+	}
+	l := &login{v: v, conn: c, account: v.granted.Account, options: v.granted.Options, terminal: map[*ssh.Session]*pty.Pty{}}
 	l.budget.Store(growBudget)
-	l.options, _ = keyfile.ParseOptions("", nil)
-	for _, m := range c.Completed {
-		if m.Key == nil || c.Permissions == nil {
-			continue
-		}
-		if o, ok := c.Permissions.ExtraData[optionsOf(pubkey.Plain(m.Key).Marshal())].(*keyfile.AuthorizedOptions); ok {
-			// Commands that differ have been refused before.
-			if both, err := l.options.Merge(o); err == nil {
-				l.options = both
-			}
-		}
-	}
-	if !v.cfg.PermitTTY {
-		l.options.PTY = false
-	}
-	if !v.cfg.PermitUserRC {
-		l.options.UserRC = false
-	}
-	if v.cfg.DisableForwarding {
-		l.options.PortForwarding, l.options.AgentForwarding, l.options.X11Forwarding = false, false, false
-	}
-	if !v.cfg.AllowAgentForwarding {
-		l.options.AgentForwarding = false
-	}
-	if !v.cfg.X11Forwarding {
-		l.options.X11Forwarding = false
-	}
 	forced := *l.options
 	if v.cfg.ForceCommand != "" {
 		forced.Command = &v.cfg.ForceCommand
@@ -99,8 +76,8 @@ func (l *login) exposeInfo() {
 	}
 	defer f.Close()
 	var b strings.Builder
-	for _, m := range l.conn.Completed {
-		b.WriteString(m.Line() + "\n")
+	for _, line := range l.v.granted.Completed {
+		b.WriteString(line + "\n")
 	}
 	_, err = f.WriteString(b.String())
 	if err == nil && os.Geteuid() == 0 {
@@ -290,7 +267,7 @@ func (r *run) choose() bool {
 		r.command = &asked
 	}
 	if r.command != nil && (r.forced || r.subsystem) && isInternalSFTP(*r.command) {
-		words, err := splitCommand(*r.command)
+		words, err := sshconfig.SplitCommand(*r.command)
 		if err != nil {
 			r.l.v.lines.Logf(sshconfig.Error, "%s: %v", *r.command, err)
 			r.s.Exit(1)
@@ -376,7 +353,7 @@ func (r *run) program() (*program, error) {
 			fmt.Fprintln(r.l.v.g.s.io.Err, " ", kv)
 		}
 	}
-	cred, err := credentialOf(r.l.v.g.s.db, a)
+	cred, err := auth.Credential(r.l.v.g.s.db, a)
 	if err != nil {
 		return nil, err
 	}

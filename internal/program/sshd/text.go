@@ -3,60 +3,12 @@
 package sshd
 
 import (
-	"errors"
 	"strconv"
-	"strings"
 	"syscall"
+
+	reasons "github.com/nacre-ssh/nacre/internal/system/reason"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// strerror is strerror(3): Go's texts are the same but for the first letter.
-func strerror(errno syscall.Errno) string {
-	s := errno.Error()
-	return strings.ToUpper(s[:1]) + s[1:]
-}
-
-var (
-	errQuotes    = errors.New("unbalanced quotes")
-	errNoProgram = errors.New("no program")
-)
-
-// splitCommand takes a command line apart as a shell would, without expanding
-// anything: blanks separate, single and double quotes join, a backslash before
-// a quote, a blank or a backslash makes it an ordinary character.
-func splitCommand(s string) ([]string, error) {
-	var words []string
-	var b []byte
-	in := false // within a word
-	quote := byte(0)
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case c == '\\' && i+1 < len(s) && (strings.IndexByte(`'"\`, s[i+1]) >= 0 || quote == 0 && s[i+1] == ' '):
-			i++
-			b, in = append(b, s[i]), true
-		case quote != 0 && c == quote:
-			quote = 0
-		case quote == 0 && (c == '\'' || c == '"'):
-			quote, in = c, true
-		case quote == 0 && (c == ' ' || c == '\t'):
-			if in {
-				words = append(words, string(b))
-			}
-			b, in = b[:0], false
-		default:
-			b, in = append(b, c), true
-		}
-	}
-	if quote != 0 {
-		return nil, errQuotes
-	}
-	if in {
-		words = append(words, string(b))
-	}
-	if len(words) == 0 {
-		return nil, errNoProgram
-	}
-	return words, nil
-}
+func strerror(errno syscall.Errno) string { return reasons.Text(errno) }

@@ -3,7 +3,6 @@ package log
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,9 +13,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
+	"github.com/nacre-ssh/nacre/internal/system/reason"
 	"github.com/nacre-ssh/nacre/sshconfig"
 )
 
@@ -348,16 +347,8 @@ func appendVisible(b []byte, s string, system bool) []byte {
 }
 
 // Reason is the system's text of an error, without what was tried, as
-// strerror(3) has it: Go's texts are the same but for the first letter.
-func Reason(err error) string {
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		if s := errno.Error(); s != "" {
-			return strings.ToUpper(s[:1]) + s[1:]
-		}
-	}
-	return err.Error()
-}
+// strerror(3) has it.
+func Reason(err error) string { return reason.Of(err) }
 
 // ExpandName is the path that the -E argument name means: %p is the process,
 // %P the program, %% a percent sign.

@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd || openbsd
 
-package sshd
+package auth
 
 import (
 	"errors"

@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd || openbsd
 
-package sshd
+package auth
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
 	"github.com/nacre-ssh/nacre/internal/keyfile"
 	"github.com/nacre-ssh/nacre/internal/system/account"
-	"github.com/nacre-ssh/nacre/ssh"
+	"github.com/nacre-ssh/nacre/internal/system/reason"
 	"github.com/nacre-ssh/nacre/sshconfig"
 )
 
@@ -39,6 +39,7 @@ type keyCheck struct {
 	db   *account.Database
 	cfg  *sshconfig.Server // as matched for the connection
 	user *account.Account
+	ids  []uint32   // the user's groups
 	host string     // the client's name, its address without UseDNS
 	addr netip.Addr // zero when unknown
 	tok  tokens
@@ -46,15 +47,36 @@ type keyCheck struct {
 	now  time.Time
 }
 
+// keyCheck makes one for the visitor.
+func (v *Visitor) keyCheck() *keyCheck {
+	k := &keyCheck{db: v.h.DB, cfg: v.cfg, user: v.account, host: v.host, addr: v.addr,
+		tok: userTokens(v.account), log: v.lines.Logf, now: v.h.now()}
+	k.tok['C'] = fmt.Sprintf("%s %d %s %d", v.local, v.localPort, v.remote, v.remotePort)
+	k.ids, _ = v.h.DB.GroupIDs(v.account)
+	return k
+}
+
+// read reads a file of the user's with the user's rights.
+func (k *keyCheck) read(ctx context.Context, file string) (b []byte, err error) {
+	err = asUser(ctx, k.user.UID, k.user.GID, k.ids, func() (err error) {
+		b, err = readUserFile(file, k.user.UID, k.user.Home, k.cfg.StrictModes)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
 // allowed gives the options under which key may log the user in, from the
 // first source that lets it.
-func (k *keyCheck) allowed(ctx context.Context, key ssh.PublicKey) (*keyfile.AuthorizedOptions, error) {
+func (k *keyCheck) allowed(ctx context.Context, key pubkey.PublicKey) (*keyfile.AuthorizedOptions, error) {
 	if err := k.revoked(key); err != nil {
 		return nil, err
 	}
 	cert, _ := key.(*pubkey.Certificate)
-	for _, file := range k.files(k.cfg.AuthorizedKeysFile) {
-		b, err := readUserFile(file, k.user.UID, k.user.Home, k.cfg.StrictModes)
+	for _, file := range k.files(ctx, k.cfg.AuthorizedKeysFile) {
+		b, err := k.read(ctx, file)
 		if err != nil {
 			k.unreadable("authorized keys", file, err)
 			continue
@@ -80,7 +102,7 @@ func (k *keyCheck) allowed(ctx context.Context, key ssh.PublicKey) (*keyfile.Aut
 }
 
 // lookIn goes through the lines of an authorized_keys text.
-func (k *keyCheck) lookIn(b []byte, name string, key ssh.PublicKey, cert *pubkey.Certificate) *keyfile.AuthorizedOptions {
+func (k *keyCheck) lookIn(b []byte, name string, key pubkey.PublicKey, cert *pubkey.Certificate) *keyfile.AuthorizedOptions {
 	want := key
 	if cert != nil {
 		want = cert.SignatureKey
@@ -114,9 +136,9 @@ func (k *keyCheck) lookIn(b []byte, name string, key ssh.PublicKey, cert *pubkey
 				continue
 			}
 			k.log(sshconfig.Verbose, "Accepted certificate ID \"%s\" (serial %d) signed by CA %s %s found at %s",
-				cert.KeyId, cert.Serial, pubkey.TypeName(want), fingerprint(k.cfg, want), at)
+				cert.KeyId, cert.Serial, pubkey.TypeName(want), Fingerprint(k.cfg.FingerprintHash, want), at)
 		} else {
-			k.log(sshconfig.Verbose, "Accepted key %s %s found at %s", pubkey.TypeName(want), fingerprint(k.cfg, want), at)
+			k.log(sshconfig.Verbose, "Accepted key %s %s found at %s", pubkey.TypeName(want), Fingerprint(k.cfg.FingerprintHash, want), at)
 		}
 		return o
 	}
@@ -184,7 +206,7 @@ func (k *keyCheck) trustedCA(ctx context.Context, cert *pubkey.Certificate) *key
 	}
 	b, err := readRegular(file)
 	if err != nil {
-		k.log(sshconfig.Error, "Could not open trusted user CA keys '%s': %s", file, reason(err))
+		k.log(sshconfig.Error, "Could not open trusted user CA keys '%s': %s", file, reason.Of(err))
 		return nil
 	}
 	m := keyfile.NewMatcher(cert.SignatureKey)
@@ -200,7 +222,7 @@ func (k *keyCheck) trustedCA(ctx context.Context, cert *pubkey.Certificate) *key
 	o := k.principals(ctx, cert, plain)
 	if o != nil {
 		k.log(sshconfig.Verbose, "Accepted certificate ID \"%s\" (serial %d) signed by %s CA %s via %s",
-			cert.KeyId, cert.Serial, pubkey.TypeName(cert.SignatureKey), fingerprint(k.cfg, cert.SignatureKey), file)
+			cert.KeyId, cert.Serial, pubkey.TypeName(cert.SignatureKey), Fingerprint(k.cfg.FingerprintHash, cert.SignatureKey), file)
 	}
 	return o
 }
@@ -212,8 +234,8 @@ func (k *keyCheck) principals(ctx context.Context, cert *pubkey.Certificate, o *
 		return k.certificate(cert, []string{k.user.Name}, o)
 	}
 	if k.cfg.AuthorizedPrincipalsFile != "" {
-		for _, file := range k.files([]string{k.cfg.AuthorizedPrincipalsFile}) {
-			b, err := readUserFile(file, k.user.UID, k.user.Home, k.cfg.StrictModes)
+		for _, file := range k.files(ctx, []string{k.cfg.AuthorizedPrincipalsFile}) {
+			b, err := k.read(ctx, file)
 			if err != nil {
 				k.unreadable("authorized principals", file, err)
 				continue
@@ -276,18 +298,18 @@ func (k *keyCheck) unreadable(kind, file string, err error) {
 	switch {
 	case errors.Is(err, errNotThere):
 		k.log(sshconfig.Debug1, "Could not open user '%s' %s '%s': No such file or directory", k.user.Name, kind, file)
-	case errors.As(err, &bad) && bad.reason == "is not a regular file":
+	case errors.As(err, &bad) && bad.why == "is not a regular file":
 		k.log(sshconfig.Info, "User '%s' %s '%s' is not a regular file", k.user.Name, kind, file)
 	case errors.As(err, &bad):
-		k.log(sshconfig.Info, "Authentication refused: %s", bad.reason)
+		k.log(sshconfig.Info, "Authentication refused: %s", bad.why)
 	default:
-		k.log(sshconfig.Info, "Could not open user '%s' %s '%s': %s", k.user.Name, kind, file, reason(err))
+		k.log(sshconfig.Info, "Could not open user '%s' %s '%s': %s", k.user.Name, kind, file, reason.Of(err))
 	}
 }
 
 // files expands the words of AuthorizedKeysFile: tokens, then wildcards; what
 // is relative is so to the home directory.
-func (k *keyCheck) files(words []string) []string {
+func (k *keyCheck) files(ctx context.Context, words []string) []string {
 	var list []string
 	for _, w := range words {
 		if strings.EqualFold(w, "none") {
@@ -302,7 +324,12 @@ func (k *keyCheck) files(words []string) []string {
 			path = filepath.Join(k.user.Home, path)
 		}
 		if strings.ContainsAny(w, "*?[") {
-			if found, err := filepath.Glob(path); err == nil && len(found) > 0 {
+			var found []string
+			err := asUser(ctx, k.user.UID, k.user.GID, k.ids, func() (err error) {
+				found, err = filepath.Glob(path)
+				return err
+			})
+			if err == nil && len(found) > 0 {
 				list = append(list, found[:min(len(found), maxKeyFiles)]...)
 				continue
 			}
@@ -314,7 +341,7 @@ func (k *keyCheck) files(words []string) []string {
 
 // revoked refuses a key that RevokedKeys names, itself or by the authority of
 // its certificate. A list that cannot be read refuses all.
-func (k *keyCheck) revoked(key ssh.PublicKey) error {
+func (k *keyCheck) revoked(key pubkey.PublicKey) error {
 	for _, file := range k.cfg.RevokedKeys {
 		if file == "none" {
 			continue
@@ -329,10 +356,10 @@ func (k *keyCheck) revoked(key ssh.PublicKey) error {
 		}
 		if err != nil {
 			k.log(sshconfig.Error, "Error checking authentication key %s %s in revoked keys file %s: %s",
-				pubkey.TypeName(key), fingerprint(k.cfg, key), path, reason(err))
+				pubkey.TypeName(key), Fingerprint(k.cfg.FingerprintHash, key), path, reason.Of(err))
 			return errNoKey
 		}
-		check := []ssh.PublicKey{key, pubkey.Plain(key)}
+		check := []pubkey.PublicKey{key, pubkey.Plain(key)}
 		if cert, ok := key.(*pubkey.Certificate); ok {
 			check = append(check, cert.SignatureKey)
 		}
@@ -340,7 +367,7 @@ func (k *keyCheck) revoked(key ssh.PublicKey) error {
 			m := keyfile.NewMatcher(c)
 			for line := range bytes.Lines(b) {
 				if l, ok := keyfile.ScanLine(line); ok && m.Match(&l) {
-					k.log(sshconfig.Error, "Authentication key %s %s revoked by file %s", pubkey.TypeName(key), fingerprint(k.cfg, key), path)
+					k.log(sshconfig.Error, "Authentication key %s %s revoked by file %s", pubkey.TypeName(key), Fingerprint(k.cfg.FingerprintHash, key), path)
 					return errNoKey
 				}
 			}
@@ -361,8 +388,8 @@ func (e *unsafeError) Error() string {
 
 // run runs an AuthorizedKeysCommand or AuthorizedPrincipalsCommand as the
 // account that is configured for it.
-func (k *keyCheck) run(ctx context.Context, what, command, as string, key ssh.PublicKey) ([]byte, error) {
-	words, err := splitCommand(command)
+func (k *keyCheck) run(ctx context.Context, what, command, as string, key pubkey.PublicKey) ([]byte, error) {
+	words, err := sshconfig.SplitCommand(command)
 	if err != nil {
 		return nil, fmt.Errorf("%s %q: %w", what, command, err)
 	}
@@ -390,14 +417,14 @@ func (k *keyCheck) run(ctx context.Context, what, command, as string, key ssh.Pu
 	if len(words) == 1 && what == "AuthorizedKeysCommand" {
 		argv = append(argv, k.user.Name) // without arguments it gets the name
 	}
-	cred, err := credentialOf(k.db, a)
+	cred, err := Credential(k.db, a)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, keyCommandTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env = []string{"PATH=" + stdPath, "USER=" + a.Name, "LOGNAME=" + a.Name, "HOME=" + a.Home}
+	cmd.Env = []string{"PATH=" + commandPath, "USER=" + a.Name, "LOGNAME=" + a.Name, "HOME=" + a.Home}
 	if lang := os.Getenv("LANG"); lang != "" {
 		cmd.Env = append(cmd.Env, "LANG="+lang)
 	}
@@ -412,6 +439,9 @@ func (k *keyCheck) run(ctx context.Context, what, command, as string, key ssh.Pu
 	return out.b.Bytes(), nil
 }
 
+// commandPath is the PATH of such a program.
+const commandPath = "/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin"
+
 // limited is a buffer that refuses more than it may hold.
 type limited struct {
 	b    bytes.Buffer
@@ -425,9 +455,9 @@ func (l *limited) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-// credentialOf is what a process of the account needs, nil for our own. Only
+// Credential is what a process of the account needs, nil for our own. Only
 // root becomes somebody else.
-func credentialOf(db *account.Database, a *account.Account) (*syscall.Credential, error) {
+func Credential(db *account.Database, a *account.Account) (*syscall.Credential, error) {
 	if int(a.UID) == os.Geteuid() {
 		return nil, nil
 	}

@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd || openbsd
 
-package sshd
+package auth
 
 import (
 	"errors"
@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/nacre-ssh/nacre/internal/system/reason"
 )
 
 // MaxUserFile is how much of a user's file of keys or principals is read.
@@ -18,9 +20,9 @@ const MaxUserFile = 8 << 20
 var errNotThere = errors.New("does not exist")
 
 // insecureError is why StrictModes refuses a file.
-type insecureError struct{ reason string }
+type insecureError struct{ why string }
 
-func (e *insecureError) Error() string { return e.reason }
+func (e *insecureError) Error() string { return e.why }
 
 // readUserFile reads a file that says who may log in as the user uid, whose
 // home is home. It must be a regular file, whatever StrictModes says; opening
@@ -64,7 +66,7 @@ func securePath(st os.FileInfo, path string, uid uint32, home string) error {
 	}
 	file, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return &insecureError{fmt.Sprintf("realpath %s failed: %s", path, reason(err))}
+		return &insecureError{fmt.Sprintf("realpath %s failed: %s", path, reason.Of(err))}
 	}
 	if real, err := filepath.EvalSymlinks(home); err == nil {
 		home = real
@@ -99,10 +101,27 @@ func secureProgram(path string) error {
 	}
 	st, err := os.Stat(path)
 	if err != nil {
-		return &insecureError{reason(err)}
+		return &insecureError{reason.Of(err)}
 	}
 	if !st.Mode().IsRegular() {
 		return &insecureError{path + " is not a regular file"}
 	}
 	return securePath(st, path, 0, "")
+}
+
+// maxFile is how much of an administrator's file is read, in bytes.
+const maxFile = 1 << 20
+
+// readRegular reads an administrator's file of at most maxFile bytes.
+func readRegular(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(b) > maxFile {
+		err = fmt.Errorf("%s is longer than %d bytes", path, maxFile)
+	}
+	return b, err
 }

@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd || openbsd
 
-package sshd
+package auth
 
 import (
 	"encoding/base64"
@@ -10,7 +10,6 @@ import (
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
 	"github.com/nacre-ssh/nacre/internal/system/account"
-	"github.com/nacre-ssh/nacre/ssh"
 	"github.com/nacre-ssh/nacre/sshconfig"
 )
 
@@ -22,15 +21,15 @@ func userTokens(a *account.Account) tokens {
 }
 
 // setKey adds the tokens of an offered key.
-func (t *tokens) setKey(cfg *sshconfig.Server, key ssh.PublicKey) {
+func (t *tokens) setKey(cfg *sshconfig.Server, key pubkey.PublicKey) {
 	all := tokens{}
 	for c, v := range *t {
 		all[c] = v
 	}
-	all['t'], all['k'], all['f'] = key.Type(), base64.StdEncoding.EncodeToString(key.Marshal()), fingerprint(cfg, key)
+	all['t'], all['k'], all['f'] = key.Type(), base64.StdEncoding.EncodeToString(key.Marshal()), Fingerprint(cfg.FingerprintHash, key)
 	if cert, ok := key.(*pubkey.Certificate); ok {
 		ca := cert.SignatureKey
-		all['T'], all['K'], all['F'] = ca.Type(), base64.StdEncoding.EncodeToString(ca.Marshal()), fingerprint(cfg, ca)
+		all['T'], all['K'], all['F'] = ca.Type(), base64.StdEncoding.EncodeToString(ca.Marshal()), Fingerprint(cfg.FingerprintHash, ca)
 		all['i'], all['s'] = cert.KeyId, strconv.FormatUint(cert.Serial, 10)
 	}
 	*t = all
