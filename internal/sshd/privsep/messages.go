@@ -38,6 +38,7 @@ type Setup struct {
 	MaxAuthTries                                                          int
 	LogLevel                                                              int
 	Moduli                                                                bool // group exchanges ask with Moduli
+	Once                                                                  bool // the room serves one connection and ends
 	DelaySecret                                                           uint64
 }
 
@@ -56,6 +57,7 @@ func (m *Setup) fields(c *codec) {
 	c.int(&m.MaxAuthTries)
 	c.int(&m.LogLevel)
 	c.bool(&m.Moduli)
+	c.bool(&m.Once)
 	c.uint64(&m.DelaySecret)
 }
 
@@ -349,32 +351,65 @@ type ChannelTimeout struct {
 	After   time.Duration
 }
 
+// Forwarding is what may be forwarded, in the words of internal/forward.
+type Forwarding struct {
+	Local, Remote   bool     // AllowTcpForwarding
+	Gateway, Family uint8    // GatewayPorts, AddressFamily
+	LowPorts        bool     // below 1024
+	Any             bool     // no PermitOpen: Open says nothing
+	AnyListen       bool     // no PermitListen
+	Open, Listen    []string // PermitOpen and PermitListen
+	Key             bool     // permit-port-forwarding of the keys
+	AnyKey          bool     // no permitopen of the keys
+	AnyKeyListen    bool     // no permitlisten
+	KeyOpen         []string
+	KeyListen       []string
+}
+
+func (m *Forwarding) fields(c *codec) {
+	for _, b := range []*bool{&m.Local, &m.Remote, &m.LowPorts, &m.Any, &m.AnyListen, &m.Key, &m.AnyKey, &m.AnyKeyListen} {
+		c.bool(b)
+	}
+	c.byte(&m.Gateway)
+	c.byte(&m.Family)
+	for _, l := range []*[]string{&m.Open, &m.Listen, &m.KeyOpen, &m.KeyListen} {
+		c.texts(l, MaxPatterns, MaxName)
+	}
+}
+
 // Login answers Begin: what the room enforces, and what it need not ask for
 // because it would be refused. The monitor and the login process refuse it too.
 type Login struct {
-	Outcome                                Outcome
-	PTY, Agent, X11, Tunnel                bool
-	Dial, Listen, DialStream, ListenStream bool
-	Forced                                 bool     // a forced command takes the place of every request
-	Subsystems                             []string // that there are
-	AcceptEnv                              []string // patterns
-	MaxSessions                            int
-	RekeyBytes                             uint64
-	RekeyInterval                          time.Duration
-	ClientAliveInterval                    time.Duration
-	ClientAliveCount                       int
-	ChannelTimeouts                        []ChannelTimeout
-	UnusedTimeout                          time.Duration
-	Interactive, Bulk                      int // IPQoS, negative for none
-	LogLevel                               int
-	Signals                                bool // for sessions without a forced command
+	Outcome             Outcome
+	PTY                 bool
+	Refused             []Refusal  // kinds of channels and requests that are refused, and why
+	Forwarding          Forwarding // of TCP
+	Forced              bool       // a forced command takes the place of every request
+	Subsystems          []string   // that there are
+	AcceptEnv           []string   // patterns
+	MaxSessions         int        // 0: none
+	RekeyBytes          uint64
+	RekeyInterval       time.Duration
+	ClientAliveInterval time.Duration
+	ClientAliveCount    int
+	ChannelTimeouts     []ChannelTimeout
+	UnusedTimeout       time.Duration
+	Interactive, Bulk   int // IPQoS, negative for none
+	LogLevel            int
 }
+
+// Refusal is why a kind of channel or request is refused.
+type Refusal struct{ Type, Why string }
 
 func (m *Login) fields(c *codec) {
 	m.Outcome.fields(c)
-	for _, b := range []*bool{&m.PTY, &m.Agent, &m.X11, &m.Tunnel, &m.Dial, &m.Listen, &m.DialStream, &m.ListenStream, &m.Forced, &m.Signals} {
-		c.bool(b)
-	}
+	c.bool(&m.PTY)
+	list(c, &m.Refused, MaxPatterns, func(r *Refusal) {
+		c.text(&r.Type, MaxName)
+		c.text(&r.Why, MaxName)
+	})
+	m.Forwarding.fields(c)
+	c.bool(&m.Forced)
 	c.texts(&m.Subsystems, MaxPatterns, MaxName)
 	c.texts(&m.AcceptEnv, MaxPatterns, MaxName)
 	c.int(&m.MaxSessions)

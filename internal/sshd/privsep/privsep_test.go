@@ -18,7 +18,7 @@ var messages = []struct{ m, answer Message }{
 	{&Sign{}, &Signature{}}, {&Prove{}, &Signature{}}, {&Moduli{}, &Group{}}, {&User{}, &Policy{}}, {&None{}, &Outcome{}},
 	{&KeyAllowed{}, &Outcome{}}, {&KeyVerify{}, &Outcome{}}, {&Password{}, &Outcome{}}, {&ChangePassword{}, &Outcome{}},
 	{&Interactive{}, &Question{}}, {&Answer{}, &Question{}}, {&HostbasedAllowed{}, &Outcome{}}, {&HostbasedVerify{}, &Outcome{}},
-	{&Failed{}, nil}, {&Begin{}, &Login{}}, {&PTY{}, &Terminal{}}, {&Exec{}, &Started{}}, {&Signal{}, &Outcome{}},
+	{&Failed{}, nil}, {&Begin{}, &Login{}}, {&PTY{}, &Terminal{}}, {&Exec{}, &Started{}}, {&Signal{}, nil},
 	{&Close{}, nil}, {&Sockets{}, &Outcome{}}, {&Exit{}, nil}, {&Log{}, nil}, {&Farewell{}, nil},
 }
 

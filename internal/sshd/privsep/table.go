@@ -126,7 +126,7 @@ var Table = [...]Row{
 
 	{Number: NumPTY, Name: "PTY", Link: Connection, From: Network, Call: true, When: In, Most: MaxPrograms, Back: 1, Says: "a terminal: its master"},
 	{Number: NumExec, Name: "Exec", Link: Connection, From: Network, Call: true, When: In, Most: MaxPrograms, Back: 3, Says: "start a session's program: the pipes to it, none on a terminal"},
-	{Number: NumSignal, Name: "Signal", Link: Connection, From: Network, Call: true, When: In, Most: MaxSignals, Says: "a signal for a session's program"},
+	{Number: NumSignal, Name: "Signal", Link: Connection, From: Network, When: In, Most: MaxSignals, Says: "a signal for a session's program"},
 	{Number: NumClose, Name: "Close", Link: Connection, From: Network, When: In, Most: MaxPrograms, Says: "a session's channel is closed: its terminal's record ends"},
 	{Number: NumSockets, Name: "Sockets", Link: Connection, From: Network, Call: true, When: In, Most: MaxProofs, Back: 1, Says: "the login process that dials and listens as the user"},
 	{Number: NumExit, Name: "Exit", Link: Connection, From: Monitor, When: In, Says: "how a session's program ended"},
