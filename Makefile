@@ -1,7 +1,7 @@
 # nacre: Secure Shell in Go. One word each:
 #
 #   make build      build/nacre, the whole suite in one static file
-#   make test       peers, vet, unit tests, race, cross builds, interop-core
+#   make test       peers, vet, unit tests, race, cross builds, configurations, interop-core
 #   make demo       a throw-away server and our client, here (CMD='id' runs that)
 #   make install    PREFIX=/usr/local DESTDIR=
 #   make interop    the whole matrix against every real peer
@@ -31,7 +31,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 INTEROP := ./test/interop/...
 UNIT     = $(shell $(GO) list ./... | grep -v /test/interop)
 
-.PHONY: all build test unit vet cross race interop interop-core fuzz bench gen lint demo install peers clean
+.PHONY: all build test unit vet cross race configurations interop interop-core fuzz bench gen lint demo install peers clean
 
 all: build
 
@@ -39,7 +39,7 @@ build:
 	@mkdir -p build
 	$(GO) build -trimpath -ldflags '-s -w' -o $(BINARY) ./cmd/nacre
 
-test: peers build vet cross unit race interop-core
+test: peers build vet cross unit race configurations interop-core
 
 unit:
 	$(GO) test $(TESTFLAGS) $(UNIT)
@@ -63,6 +63,11 @@ RACE := $(wildcard internal/transport internal/userauth internal/connection inte
 race:
 	@if [ -z "$(RACE)" ] || ! command -v $${CC:-gcc} >/dev/null 2>&1; then echo "race: nothing to watch, or no C compiler"; \
 	else CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(addprefix ./,$(addsuffix /...,$(RACE))); fi
+
+# What stock clients make of over 2,000 generated configurations; the unit tests
+# ask about some of them only.
+configurations: peers
+	NACRE_CONFIGURATIONS=all $(GO) test -run TestStockGenerated -v ./sshconfig
 
 interop: peers build
 	NACRE_PEERS=all $(GO) test -timeout 20m $(TESTFLAGS) $(INTEROP)

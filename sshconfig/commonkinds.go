@@ -36,8 +36,8 @@ func ParseQoS(w string) (QoS, bool) {
 			return c.value, true
 		}
 	}
-	n, err := strconv.ParseUint(w, 0, 8)
-	if err != nil || strings.Contains(w, "_") {
+	n, err := strconv.ParseUint(w, 10, 8)
+	if err != nil {
 		return 0, false
 	}
 	return QoS(n), true

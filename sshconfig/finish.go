@@ -33,17 +33,15 @@ func (c *Client) presetByOthers() {
 			c.UpdateHostKeys = AskNo
 		}
 	}
-	if c.UpdateHostKeys == AskAsk && c.ControlPersist.On {
-		c.UpdateHostKeys = AskNo // the master in the background cannot ask
-		if c.ctx.Warn != nil {
-			c.ctx.Warn(LevelDebug, "UpdateHostKeys=ask is incompatible with ControlPersist; disabling")
-		}
-	}
+	c.HostKeyAlias = toLower(c.HostKeyAlias)
 	if c.ProxyCommand == "none" {
 		c.ProxyCommand = ""
 	}
 	if c.ProxyJump == "none" {
 		c.ProxyJump = ""
+	}
+	if c.ProxyJump != "" {
+		c.ProxyUseFdpass = false
 	}
 	for _, list := range [...]*[]string{&c.CanonicalDomains, &c.RevokedHostKeys} {
 		if len(*list) == 1 && equalFold((*list)[0], "none") {
@@ -55,24 +53,66 @@ func (c *Client) presetByOthers() {
 	}
 	if c.ClearAllForwardings {
 		c.LocalForward, c.RemoteForward, c.DynamicForward = nil, nil, nil
+		c.Tunnel = TunnelNo
+	}
+	if c.UpdateHostKeys == AskAsk {
+		c.mayAskForHostKeys()
 	}
 	if c.Hostname == "" {
 		c.Hostname = c.ctx.Host
 	}
 }
 
-var errUser = errors.New("remote username contains invalid characters")
+// mayAskForHostKeys turns UpdateHostKeys=ask off where nobody could answer.
+func (c *Client) mayAskForHostKeys() {
+	why := ""
+	switch {
+	case c.ControlPersist.On && c.ControlPath != "":
+		why = "ControlPersist"
+	case c.ctx.Command != "" || c.RemoteCommand != "" || c.RequestTTY == TTYNo:
+		why = "remote command execution"
+	case c.LogLevel >= Info:
+		return
+	}
+	c.UpdateHostKeys = AskNo
+	if why != "" && c.ctx.Warn != nil {
+		c.ctx.Warn(LevelDebug, "UpdateHostKeys=ask is incompatible with "+why+"; disabling")
+	}
+}
+
+// Errors of names, which are printed as they are.
+var (
+	ErrUserName = errors.New("remote username contains invalid characters")
+	ErrHostName = errors.New("hostname contains invalid characters")
+)
 
 // ValidUser tells whether a login name can do no harm in a command line that
-// a proxy command or a log makes of it. It is asked about names that tokens
-// or variables made; a literal one in a file is its owner's business.
+// a proxy command or a log makes of it (CLI-5). It is asked about names of a
+// command line and those that tokens or variables made; a literal one in a
+// file is its owner's business.
 func ValidUser(name string) bool {
-	if name == "" || name[0] == '-' || name[len(name)-1] == '\\' {
+	if name == "" {
+		return true
+	}
+	if name[0] == '-' || name[len(name)-1] == '\\' {
 		return false
 	}
 	for i := 0; i < len(name); i++ {
 		c := name[i]
 		if c < ' ' || c == 0x7f || strings.IndexByte("'`\";&<>|(){}", c) >= 0 || c == '-' && name[i-1] == ' ' {
+			return false
+		}
+	}
+	return true
+}
+
+// ValidHost is [ValidUser] for a host name given on a command line.
+func ValidHost(s string) bool {
+	if strings.HasPrefix(s, "-") {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c <= ' ' || c == 0x7f || strings.IndexByte("'`\"$\\;&<>|(){},", c) >= 0 {
 			return false
 		}
 	}
@@ -91,7 +131,7 @@ func (c *Client) expandAll() error {
 			return err
 		}
 		if v != c.User && !ValidUser(v) {
-			return errUser
+			return ErrUserName
 		}
 		c.User, c.lits.user, t.User = v, true, v
 	}

@@ -260,30 +260,30 @@ func ParseJump(s string) ([]Hop, error) {
 
 var errHop = errors.New("sshconfig: bad jump host: write [USER@]HOST[:PORT] or ssh://[USER@]HOST[:PORT]")
 
-func isURI(s string) bool { return len(s) >= 6 && equalFold(s[:6], "ssh://") }
+// ParseDestination reads what a person calls a server by: `host`,
+// `user@host` or `ssh://[user@]host[:port][/]`. It does not judge the names:
+// see [ValidUser] and [ValidHost].
+func ParseDestination(s string) (Hop, error) {
+	if rest, ok := strings.CutPrefix(s, "ssh://"); ok {
+		return parseURI(rest)
+	}
+	i := strings.LastIndexByte(s, '@')
+	if i == 0 {
+		return Hop{}, errHop
+	}
+	return Hop{User: s[:max(i, 0)], Host: s[i+1:]}, nil
+}
 
 // parseHop reads [USER@]HOST[:PORT] or ssh://[USER@]HOST[:PORT][/]. An IPv6
 // address stands in brackets.
 func parseHop(s string) (h Hop, err error) {
-	uri := isURI(s)
-	if uri {
-		s = s[6:]
-		if i := strings.IndexByte(s, '/'); i >= 0 {
-			if i != len(s)-1 {
-				return h, errHop
-			}
-			s = s[:i]
-		}
+	if rest, ok := strings.CutPrefix(s, "ssh://"); ok {
+		return parseURI(rest)
 	}
 	if i := strings.LastIndexByte(s, '@'); i >= 0 {
 		h.User, s = s[:i], s[i+1:]
 		if h.User == "" {
 			return Hop{}, errHop
-		}
-		if uri {
-			if h.User, err = unescapeURI(h.User); err != nil {
-				return Hop{}, err
-			}
 		}
 	}
 	port := ""
@@ -316,6 +316,64 @@ func parseHop(s string) (h Hop, err error) {
 		}
 	}
 	return h, nil
+}
+
+// parseURI reads what stands behind ssh://. Connection parameters behind the
+// user name are ignored; a path is an error.
+func parseURI(s string) (Hop, error) {
+	var h Hop
+	if user, rest, ok := strings.Cut(s, "@"); ok {
+		user, _, _ = strings.Cut(user, ";")
+		user, err := unescapeURI(user)
+		if err != nil || user == "" {
+			return Hop{}, errHop
+		}
+		h.User, s = user, rest
+	}
+	if strings.HasPrefix(s, "[") {
+		host, rest, ok := strings.Cut(s[1:], "]")
+		if _, is := ParseAddress(host); !ok || !is && !validDomain(host) {
+			return Hop{}, errHop
+		}
+		h.Host, s = host, rest
+	} else {
+		end := strings.IndexAny(s, ":/")
+		if end < 0 {
+			end = len(s)
+		}
+		h.Host, s = s[:end], s[end:]
+		if !validDomain(h.Host) {
+			return Hop{}, errHop
+		}
+	}
+	if rest, ok := strings.CutPrefix(s, ":"); ok {
+		digits, path, slash := strings.Cut(rest, "/")
+		if digits != "" || slash {
+			if h.Port = parsePort(digits, nil); h.Port <= 0 {
+				return Hop{}, errHop
+			}
+		}
+		s = path
+	} else {
+		s = strings.TrimPrefix(s, "/")
+	}
+	if s != "" {
+		return Hop{}, errHop
+	}
+	return h, nil
+}
+
+// validDomain reports whether s can be a host name in a URI.
+func validDomain(s string) bool {
+	if s == "" || s[0] == '-' || s[0] == '.' || strings.Contains(s, "..") {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; !isWord(c) && c != '.' && c != '-' {
+			return false
+		}
+	}
+	return true
 }
 
 func unescapeURI(s string) (string, error) {

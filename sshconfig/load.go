@@ -1,7 +1,6 @@
 package sshconfig
 
 import (
-	"fmt"
 	"net/netip"
 	"strings"
 )
@@ -28,11 +27,11 @@ type ClientContext struct {
 	Exec func(command string) (bool, error)
 	// LocalAddrs lists addresses of active interfaces, for Match localnetwork.
 	LocalAddrs func() ([]netip.Addr, error)
-	// Canonicalize is called with CanonicalizeHostname on: it looks the host
-	// up as the fields of c say and returns the full name. It is also called
-	// with CanonicalizeHostname off when CanonicalizePermittedCNAMEs has
-	// rules and no proxy is used: then it only follows aliases.
-	Canonicalize func(c *Client, host string) (string, error)
+	// LookupHost resolves a name for CanonicalizeHostname and for aliases, in
+	// the AddressFamily of c, and returns what the name is an alias for, or
+	// the name. An error is shown: the resolver's words alone. nil resolves
+	// nothing.
+	LookupHost func(c *Client, name string) (alias string, err error)
 	// Warn takes remarks that are no errors; nil drops them.
 	Warn func(Level, string)
 }
@@ -207,42 +206,6 @@ func (r *clientReader) files(files []Source) error {
 	return nil
 }
 
-// resolveHost takes Hostname into use and canonicalises it; again asks for a
-// second pass.
-func (c *Client) resolveHost(wantFinal bool) (again bool, err error) {
-	if c.Hostname == "" {
-		c.Hostname = c.ctx.Host
-	} else if c.Hostname, err = (&Tokens{Host: c.ctx.Host}).Expand(c.Hostname, TokensHostname); err != nil {
-		return false, asConfigError(err)
-	}
-	if _, err := netip.ParseAddr(c.Hostname); err != nil {
-		c.Hostname = toLower(c.Hostname)
-	}
-	aliases := len(c.CanonicalizePermittedCNAMEs) > 0 && c.direct()
-	if c.CanonicalizeHostname == CanonicalizeNo && !aliases {
-		return wantFinal, nil
-	}
-	for i := range clientRows { // the callback needs its fields filled
-		switch clientRows[i].name {
-		case "CanonicalizeMaxDots", "CanonicalizeFallbackLocal", "Port":
-			if !c.set.has(i) {
-				clientRows[i].kind.preset(c, nil)
-			}
-		}
-	}
-	if c.ctx.Canonicalize != nil {
-		if c.Hostname, err = c.ctx.Canonicalize(c, c.Hostname); err != nil {
-			return false, asConfigError(err)
-		}
-	}
-	return wantFinal || c.CanonicalizeHostname != CanonicalizeNo, nil
-}
-
-// direct tells a connection without a proxy.
-func (c *Client) direct() bool {
-	return (c.ProxyCommand == "" || c.ProxyCommand == "none") && (c.ProxyJump == "" || c.ProxyJump == "none")
-}
-
 func (r *clientReader) open(f Source, depth int, never bool) error {
 	if depth > MaxIncludeDepth {
 		return fatal("Too many recursive configuration includes")
@@ -266,38 +229,13 @@ func (r *clientReader) open(f Source, depth int, never bool) error {
 			return fatal("Can't open user config file %.100s: %.100s", f.Name, reason(err))
 		}
 	}
-	if len(data) > MaxFileSize {
-		return fatal("%s: larger than %d bytes", f.Name, MaxFileSize)
-	}
-	var errs ConfigError
-	bad, active := 0, true
-	if never {
-		active = false
-	}
-	text, more := string(data), true
-	for n := 1; more && text != ""; n++ {
-		var s string
-		s, text, more = cutLine(text)
-		p := r.line(f.Name, n, s, &active, f, depth, never)
-		if r.fatal != nil {
-			errs.Lines = append(errs.Lines, r.fatal.Lines...)
-			r.fatal = nil
-			return &errs
-		}
-		if p == nil {
-			continue
-		}
-		errs.add(p, f.Name, n)
-		if p.fatal {
-			return &errs
-		}
-		bad++
-	}
-	if bad > 0 {
-		errs.Lines = append(errs.Lines, fmt.Sprintf("%s: terminating, %d bad configuration options", visible(f.Name), bad))
-		return &errs
-	}
-	return nil
+	active := !never
+	return eachLine(f.Name, data, func(n int, text string) (*problem, *ConfigError) {
+		p := r.line(f.Name, n, text, &active, f, depth, never)
+		fatal := r.fatal
+		r.fatal = nil
+		return p, fatal
+	})
 }
 
 // line reads one line. A nil problem with r.fatal set is an error that has

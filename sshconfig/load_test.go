@@ -59,8 +59,8 @@ func TestClientInclude(t *testing.T) {
 	files := memFiles{
 		"/home/u/.ssh/config":    "Include a b*.conf\nHost other\n Include inc\nHost *\n Port 1\n",
 		"/home/u/.ssh/a":         "Host h\n User fromA\nHost other\n User no\n",
-		"/home/u/.ssh/b1.conf":   "HostKeyAlias fromB1\nHost zzz\n",
-		"/home/u/.ssh/b2.conf":   "HostKeyAlias fromB2\nCompression yes\n",
+		"/home/u/.ssh/b1.conf":   "HostKeyAlias fromb1\nHost zzz\n",
+		"/home/u/.ssh/b2.conf":   "HostKeyAlias fromb2\nCompression yes\n",
 		"/home/u/.ssh/inc":       "BatchMode yes\nMatch all\n BatchMode yes\n",
 		"/etc/ssh/ssh_config":    "Include conf.d/*\nPort 99\n",
 		"/etc/ssh/conf.d/x":      "CheckHostIP yes\n",
@@ -76,7 +76,7 @@ func TestClientInclude(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.User != "fromA" || c.HostKeyAlias != "fromB1" || !c.Compression || c.BatchMode || c.Port != 1 || !c.CheckHostIP {
+	if c.User != "fromA" || c.HostKeyAlias != "fromb1" || !c.Compression || c.BatchMode || c.Port != 1 || !c.CheckHostIP {
 		t.Errorf("%+v", c)
 	}
 	for _, tc := range []struct {
@@ -204,11 +204,15 @@ func TestServerInclude(t *testing.T) {
 }
 
 func TestCanonicalize(t *testing.T) {
+	known := map[string]string{"www.example.": "www.example.", "www.b.example.": "real.b.example", "abs.example.": "abs.example.", "a": "real.example.", "a.b.c.": "a.b.c."}
 	var asked []string
 	ctx := ClientContext{Host: "www", LocalUser: "u"}
-	ctx.Canonicalize = func(c *Client, host string) (string, error) {
-		asked = append(asked, fmt.Sprint(host, " ", c.CanonicalizeMaxDots, " ", c.CanonicalDomains, " ", c.CanonicalizeFallbackLocal))
-		return host + ".example", nil
+	ctx.LookupHost = func(c *Client, host string) (string, error) {
+		asked = append(asked, host)
+		if alias, ok := known[host]; ok {
+			return alias, nil
+		}
+		return "", errors.New("Name or service not known")
 	}
 	config := "CanonicalDomains example\nHost www.example\n Port 5\nHost www\n User first\nMatch canonical host *.example\n Compression yes\nMatch !canonical\n BatchMode yes\nMatch final\n CheckHostIP yes\n"
 	c, err := ParseClient(Sources{Options: []string{"CanonicalizeHostname yes"}, Files: []Source{{Name: "f", Data: []byte(config)}}}, &ctx)
@@ -218,17 +222,41 @@ func TestCanonicalize(t *testing.T) {
 	if c.Hostname != "www.example" || c.Port != 5 || c.User != "first" || !c.Compression || !c.BatchMode || !c.CheckHostIP {
 		t.Errorf("%+v", c)
 	}
-	if !slices.Equal(asked, []string{"www 1 [example] true"}) {
+	if !slices.Equal(asked, []string{"www.example."}) {
 		t.Errorf("asked %q", asked)
 	}
-	asked = nil
-	c, err = ParseClient(Sources{Files: []Source{{Name: "f", Data: []byte("CanonicalizePermittedCNAMEs *:*\nHostname A\nHost a.example\nPort 5\n")}}}, &ctx)
-	if err != nil || c.Hostname != "a.example" || c.Port != 22 || len(asked) != 1 {
-		t.Errorf("aliases only: %v %s %d %q", err, c.Hostname, c.Port, asked)
-	}
-	ctx.Canonicalize = func(*Client, string) (string, error) { return "", errors.New("no such host") }
-	if _, err := ParseClient(Sources{Options: []string{"CanonicalizeHostname yes"}}, &ctx); err == nil || err.Error() != "no such host" {
-		t.Error(err)
+	for _, tc := range []struct{ host, config, want, asked string }{
+		{"www", "CanonicalizeHostname no\nCanonicalDomains example", "www", ""},
+		{"www", "CanonicalizeHostname yes\nCanonicalDomains nope.example example", "www.example", "www.nope.example. www.example."},
+		{"www", "CanonicalizeHostname yes\nCanonicalDomains nope.example", "www", "www.nope.example."},
+		{"www", "CanonicalizeHostname yes\nCanonicalDomains nope.example\nCanonicalizeFallbackLocal no", "ssh: Could not resolve host \"www\"", "www.nope.example."},
+		{"WWW", "CanonicalizeHostname yes\nCanonicalDomains example", "www.example", "www.example."},
+		{"a.b", "CanonicalizeHostname yes\nCanonicalDomains c", "a.b.c", "a.b.c."},
+		{"a.b", "CanonicalizeHostname yes\nCanonicalDomains c\nCanonicalizeMaxDots 0", "a.b", ""},
+		{"abs.example.", "CanonicalizeHostname yes\nCanonicalDomains c", "abs.example", "abs.example."},
+		{"www", "CanonicalizeHostname yes\nCanonicalDomains example\nProxyCommand x", "www", ""},
+		{"www", "CanonicalizeHostname yes\nCanonicalDomains example\nProxyJump x", "www", ""},
+		{"www", "CanonicalizeHostname always\nCanonicalDomains example\nProxyJump x", "www.example", "www.example."},
+		{"www", "CanonicalizeHostname yes\nCanonicalDomains b.example\nCanonicalizePermittedCNAMEs *.b.example:real.*", "real.b.example", "www.b.example."},
+		{"www", "CanonicalizeHostname yes\nCanonicalDomains b.example\nCanonicalizePermittedCNAMEs *.b.example:other.*", "www.b.example", "www.b.example."},
+		{"a", "CanonicalizePermittedCNAMEs *:*", "a", "a"}, // looked up, yet not followed
+		{"a", "CanonicalizeHostname yes\nCanonicalizePermittedCNAMEs *:*", "real.example", "a"},
+		{"nope", "CanonicalizePermittedCNAMEs *:*", "ssh: Could not resolve hostname nope: Name or service not known", "nope"},
+		{"nope", "CanonicalizePermittedCNAMEs *:*\nProxyCommand x", "nope", ""},
+		{"127.1", "CanonicalizeHostname yes\nCanonicalDomains example", "127.0.0.1", ""},
+		{"::0001", "", "::1", ""}, {"127.1", "AddressFamily inet6", "127.1", ""},
+	} {
+		asked, ctx.Host = nil, tc.host
+		c, err := ParseClient(Sources{Files: []Source{{Name: "f", Data: []byte(tc.config)}}}, &ctx)
+		got := ""
+		if err != nil {
+			got = err.Error()
+		} else {
+			got = c.Hostname
+		}
+		if got != tc.want || strings.Join(asked, " ") != tc.asked {
+			t.Errorf("%s, %q: %q, asked %q; want %q, %q", tc.host, tc.config, got, asked, tc.want, tc.asked)
+		}
 	}
 }
 

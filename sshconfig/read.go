@@ -91,6 +91,41 @@ func visible(s string) string {
 	return b.String()
 }
 
+// eachLine reads a file line by line. A problem is counted, or ends the file
+// if it is fatal; a second result, with a text of its own (an included
+// file's), ends it too.
+func eachLine(name string, data []byte, read func(number int, text string) (*problem, *ConfigError)) error {
+	if len(data) > MaxFileSize {
+		return fatal("%s: larger than %d bytes", name, MaxFileSize)
+	}
+	var errs ConfigError
+	bad := 0
+	text, more := string(data), true
+	for n := 1; more && text != ""; n++ {
+		var s string
+		s, text, more = cutLine(text)
+		p, ended := read(n, s)
+		if ended != nil {
+			errs.Lines = append(errs.Lines, ended.Lines...)
+			errs.Status = ended.Status
+			return &errs
+		}
+		if p == nil {
+			continue
+		}
+		errs.add(p, name, n)
+		if p.fatal {
+			return &errs
+		}
+		bad++
+	}
+	if bad > 0 {
+		errs.Lines = append(errs.Lines, fmt.Sprintf("%s: terminating, %d bad configuration options", visible(name), bad))
+		return &errs
+	}
+	return nil
+}
+
 // fatal is an error of its own, with no line to show.
 func fatal(format string, args ...any) *ConfigError {
 	return &ConfigError{Lines: []string{visible(fmt.Sprintf(format, args...))}}

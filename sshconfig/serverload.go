@@ -1,7 +1,6 @@
 package sshconfig
 
 import (
-	"fmt"
 	"io"
 	"net/netip"
 	"strconv"
@@ -214,36 +213,12 @@ func (r *serverReader) open(f Source, depth int) error {
 			return &ConfigError{[]string{visible(f.Name) + ": " + reason(err)}, 1}
 		}
 	}
-	if len(data) > MaxFileSize {
-		return fatal("%s: larger than %d bytes", f.Name, MaxFileSize)
-	}
-	var errs ConfigError
-	bad := 0
-	text, more := string(data), true
-	for n := 1; more && text != ""; n++ {
-		var s string
-		s, text, more = cutLine(text)
-		p := r.line(f.Name, n, s, depth)
-		if r.fatal != nil {
-			errs.Lines = append(errs.Lines, r.fatal.Lines...)
-			errs.Status = r.fatal.Status
-			r.fatal = nil
-			return &errs
-		}
-		if p == nil {
-			continue
-		}
-		errs.add(p, f.Name, n)
-		if p.fatal {
-			return &errs
-		}
-		bad++
-	}
-	if bad > 0 {
-		errs.Lines = append(errs.Lines, fmt.Sprintf("%s: terminating, %d bad configuration options", visible(f.Name), bad))
-		return &errs
-	}
-	return nil
+	return eachLine(f.Name, data, func(n int, text string) (*problem, *ConfigError) {
+		p := r.line(f.Name, n, text, depth)
+		fatal := r.fatal
+		r.fatal = nil
+		return p, fatal
+	})
 }
 
 func (r *serverReader) line(file string, number int, text string, depth int) *problem {

@@ -294,7 +294,7 @@ func init() { // tests only
 		"IdentitiesOnly yes", "IdentityAgent none", "IdentityAgent SSH_AUTH_SOCK", "IdentityAgent $FOO", "IdentityAgent ~/agent", "IdentityAgent /tmp/%h", "IdentityAgent ${NOSUCHVAR}", "IdentityAgent ${HOME}/a", "IdentityAgent $a-b",
 		"IdentityFile ~/.ssh/a\nIdentityFile /b/%h\nIdentityFile ~/.ssh/a", "IdentityFile none", "IdentityFile \"a b\"", "IdentityFile", "CertificateFile ~/c\nCertificateFile /d",
 		"IgnoreUnknown F*\nFoo bar\nfuu x\nBar 1", "IgnoreUnknown f*,bar\nFoo bar\nBar 1",
-		"IPQoS af11", "IPQoS ef cs7", "IPQoS 0x20 33", "IPQoS none", "IPQoS 256", "IPQoS x", "IPQoS ef x", "IPQoS le none", "IPQoS 0xb8 08",
+		"IPQoS af11", "IPQoS ef cs7", "IPQoS 32 33", "IPQoS none", "IPQoS 256", "IPQoS x", "IPQoS ef x", "IPQoS le none", "IPQoS 184 32",
 		"KbdInteractiveAuthentication no", "ChallengeResponseAuthentication no", "SkeyAuthentication no", "KbdInteractiveDevices a,b",
 		"KexAlgorithms curve25519-sha256", "KexAlgorithms +diffie-hellman-group1-sha1", "KexAlgorithms -ecdh*,diffie*", "KexAlgorithms ^diffie-hellman-group14-sha1", "KexAlgorithms x", "KexAlgorithms curve*", "KexAlgorithms \"\"",
 		"KnownHostsCommand /bin/x %H", "KnownHostsCommand none", "LocalCommand echo \"a  b\" # c", "RemoteCommand echo %h # %%", "RemoteCommand none",

@@ -191,8 +191,8 @@ func TestVisible(t *testing.T) {
 
 func TestJump(t *testing.T) {
 	for in, want := range map[string]string{
-		"h": "h", "u@h": "u@h", "u@v@h": "u@v@h", "h:22": "h:22", "u@[::1]:5": "u@[::1]:5", "[::1]": "[::1]", "10.0.0.1": "[10.0.0.1]", "ssh://h": "h", "ssh://u@h:99/": "u@h:99", "SSH://[::1]:5": "[::1]:5", "ssh://a%40b@h": "a@b@h",
-		"": "bad", "@h": "bad", "u@": "bad", "::1": "bad", "h:": "bad", "ssh://h/x": "bad", "ssh://h:": "bad", "ssh://h:x": "bad", "ssh://h:0": "bad", "ssh://": "bad", "ssh://u%@h": "bad", "ssh://u%00@h": "bad", "ssh://[::1": "bad", "ssh://::1": "bad",
+		"h": "h", "u@h": "u@h", "u@v@h": "u@v@h", "h:22": "h:22", "u@[::1]:5": "u@[::1]:5", "[::1]": "[::1]", "10.0.0.1": "[10.0.0.1]", "ssh://h": "h", "ssh://u@h:99/": "u@h:99", "ssh://[::1]:5": "[::1]:5", "ssh://h:": "h", "ssh://a;x=y@h": "a@h", "ssh://a%40b@h": "a@b@h",
+		"": "bad", "@h": "bad", "u@": "bad", "::1": "bad", "h:": "bad", "ssh://h/x": "bad", "SSH://h": "bad", "ssh://h:x": "bad", "ssh://h:0": "bad", "ssh://": "bad", "ssh://u%@h": "bad", "ssh://u%00@h": "bad", "ssh://[::1": "bad", "ssh://::1": "bad",
 	} {
 		h, err := parseHop(in)
 		got := h.String()
@@ -294,7 +294,7 @@ func TestValidUser(t *testing.T) {
 			t.Errorf("%q refused", good)
 		}
 	}
-	for _, bad := range []string{"", "-x", "a\nb", "a'b", "a`b", "a\"b", "a;b", "a&b", "a<b", "a>b", "a|b", "a(b", "a)b", "a{b", "a}b", "a -b", "a\\", "\x7f"} {
+	for _, bad := range []string{"-x", "a\nb", "a'b", "a`b", "a\"b", "a;b", "a&b", "a<b", "a>b", "a|b", "a(b", "a)b", "a{b", "a}b", "a -b", "a\\", "\x7f"} {
 		if ValidUser(bad) {
 			t.Errorf("%q taken", bad)
 		}

@@ -7,10 +7,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/nacre-ssh/nacre/sshconfig"
 )
 
 // Dialer connects to a server by name as ssh does: every address in turn,
@@ -56,7 +56,7 @@ func (e *ConnectError) Unwrap() error { return e.Err }
 // Resolve returns the addresses of host in the order in which they are tried,
 // or a *ResolveError.
 func (d *Dialer) Resolve(ctx context.Context, host string) ([]netip.Addr, error) {
-	if a, ok := ParseAddress(host); ok {
+	if a, ok := sshconfig.ParseAddress(host); ok {
 		if d.Network == "tcp4" && !a.Is4() || d.Network == "tcp6" && !a.Is6() {
 			// The resolver's words for an address of the other family.
 			return nil, &ResolveError{host, errors.New("Address family for hostname not supported")}
@@ -165,7 +165,7 @@ func addrText(a net.Addr) string {
 func (d *Dialer) local(ctx context.Context, v4 bool) (netip.Addr, error) {
 	switch {
 	case d.BindAddress != "":
-		if a, ok := ParseAddress(d.BindAddress); ok && a.Is4() == v4 {
+		if a, ok := sshconfig.ParseAddress(d.BindAddress); ok && a.Is4() == v4 {
 			return a, nil
 		}
 		network := "ip6"
@@ -225,43 +225,4 @@ func timedOut(err error) error {
 		return syscall.ETIMEDOUT
 	}
 	return err
-}
-
-// ParseAddress reads an IP address as inet_aton(3) and inet_pton(3) do: also
-// 127.1, 0x7f000001 and an IPv6 address with a zone.
-func ParseAddress(s string) (netip.Addr, bool) {
-	if a, err := netip.ParseAddr(s); err == nil {
-		return a, true
-	}
-	if s == "" || s[0] < '0' || s[0] > '9' {
-		return netip.Addr{}, false
-	}
-	parts := strings.Split(s, ".")
-	if len(parts) > 4 {
-		return netip.Addr{}, false
-	}
-	var v uint64
-	for i, p := range parts {
-		n, ok := atonNumber(p)
-		bits := 8
-		if i == len(parts)-1 {
-			bits = 8 * (5 - len(parts))
-		}
-		if !ok || n>>bits != 0 {
-			return netip.Addr{}, false
-		}
-		v = v<<bits | n
-	}
-	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}), true
-}
-
-func atonNumber(s string) (uint64, bool) {
-	base := 10
-	if rest, ok := strings.CutPrefix(strings.ToLower(s), "0x"); ok {
-		s, base = rest, 16
-	} else if len(s) > 1 && s[0] == '0' {
-		s, base = s[1:], 8
-	}
-	n, err := strconv.ParseUint(s, base, 32)
-	return n, err == nil
 }

@@ -110,19 +110,6 @@ func TestDialErrors(t *testing.T) {
 	}
 }
 
-func TestParseAddress(t *testing.T) {
-	for s, want := range map[string]string{
-		"127.0.0.1": "127.0.0.1", "127.1": "127.0.0.1", "0x7f000001": "127.0.0.1", "2130706433": "127.0.0.1", "0177.0.0.01": "127.0.0.1",
-		"10.1.258": "10.1.1.2", "::1": "::1", "fe80::1%lo": "fe80::1%lo",
-		"256.1": "", "1.2.3.4.5": "", "1.2.3.256": "", "h1": "", "1h": "", "": "", "0x": "", "1..2": "", "4294967296": "",
-	} {
-		a, ok := ParseAddress(s)
-		if ok != (want != "") || ok && a.String() != want {
-			t.Errorf("ParseAddress(%q) = %v, %v; want %q", s, a, ok, want)
-		}
-	}
-}
-
 func TestProxy(t *testing.T) {
 	var log bytes.Buffer
 	p, err := StartProxy("", "cat", nil, nil, NewLogger(&log, LevelDebug1, true))

@@ -8,39 +8,22 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/nacre-ssh/nacre/internal/algorithm/cipher"
-	"github.com/nacre-ssh/nacre/internal/algorithm/kex"
-	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
 	"github.com/nacre-ssh/nacre/internal/client"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/internal/system/tty"
 	"github.com/nacre-ssh/nacre/internal/version"
 	"github.com/nacre-ssh/nacre/sshconfig"
+	"github.com/nacre-ssh/nacre/sshconfig/defaults"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
-
-// algorithms are the lists behind the keywords of algorithm names.
-func algorithms() sshconfig.Algorithms {
-	sigs := pubkey.Query("key-sig")
-	host := sshconfig.NameList{Default: pubkey.DefaultHostKeyAlgorithms(), Known: sigs}
-	return sshconfig.Algorithms{
-		Ciphers:                     sshconfig.NameList{Default: cipher.ClientCiphers(), Known: supported("cipher")},
-		MACs:                        sshconfig.NameList{Default: cipher.DefaultMACs(), Known: supported("mac")},
-		KexAlgorithms:               sshconfig.NameList{Default: kex.ClientDefaults(), Known: supported("kex")},
-		HostKeyAlgorithms:           host,
-		PubkeyAcceptedAlgorithms:    host,
-		HostbasedAcceptedAlgorithms: host,
-		CASignatureAlgorithms:       sshconfig.NameList{Default: pubkey.DefaultCASignatureAlgorithms(), Known: pubkey.Query("sig")},
-	}
-}
 
 // context is what the configuration may ask of this machine and run.
 func (r *run) context() *sshconfig.ClientContext {
 	x := &sshconfig.ClientContext{
 		UID:        strconv.Itoa(os.Getuid()),
 		Version:    strings.TrimSuffix(version.Compatible, "p1"),
-		Algorithms: algorithms(),
+		Algorithms: defaults.Client(),
 		Files:      r,
 		Getenv:     r.io.LookupEnv,
 		LookupPort: func(service string) int {
@@ -49,6 +32,7 @@ func (r *run) context() *sshconfig.ClientContext {
 		},
 		Exec:       r.matchExec,
 		LocalAddrs: localAddrs,
+		LookupHost: client.LookupHost,
 		Warn:       r.remark,
 	}
 	x.LocalHost, _ = os.Hostname()

@@ -295,7 +295,7 @@ func (r *run) setUser(name string) {
 
 // destination takes the first word that is no option.
 func (r *run) destination(word string) error {
-	d, err := client.ParseDestination(word)
+	d, err := sshconfig.ParseDestination(word)
 	if err != nil {
 		return errUsage
 	}

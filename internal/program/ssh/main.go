@@ -105,12 +105,12 @@ func (r *run) prepare() error {
 	if r.log.Enabled(client.LevelDebug1) {
 		r.log.Debug1("%s", version.Line(cipher.Vector()))
 	}
-	if !client.ValidHost(r.host) {
-		return client.ErrHostName
+	if !sshconfig.ValidHost(r.host) {
+		return sshconfig.ErrHostName
 	}
 	for _, u := range r.users {
-		if !client.ValidUser(u) {
-			return client.ErrUserName
+		if !sshconfig.ValidUser(u) {
+			return sshconfig.ErrUserName
 		}
 	}
 	if err := r.takeCommand(); err != nil {
@@ -194,6 +194,14 @@ func (r *run) check() error {
 	}
 	if c.RemoteCommand != "" {
 		r.command = c.RemoteCommand
+	}
+	if p := client.AgentPath(c.ForwardAgent.Path, r.io.Getenv); c.ForwardAgent.On && c.ForwardAgent.Path != "" {
+		if _, err := os.Stat(p); err != nil {
+			r.log.Error("Cannot forward agent socket path \"%s\": %s", p, client.Strerror(err))
+			if c.ExitOnForwardFailure {
+				return exit(failure)
+			}
+		}
 	}
 	if c.ForkAfterAuthentication && r.command == "" && c.SessionType != sshconfig.SessionNone {
 		return fault("Cannot fork into background without a command to execute.")
