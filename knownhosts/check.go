@@ -299,6 +299,17 @@ func (h *Hosts) HostKeyAlgorithms(name string, preference []string) []string {
 	return append(first, last...)
 }
 
+// Knows reports whether a plain key that algorithm signs with is known for name.
+func (h *Hosts) Knows(name, algorithm string) bool {
+	t := plainType(algorithm)
+	for _, e := range h.entries(name) {
+		if e.Marker == Plain && e.KeyType == t {
+			return true
+		}
+	}
+	return false
+}
+
 // plainType is the type of the plain key behind an algorithm.
 func plainType(algorithm string) string {
 	row := pubkey.AlgorithmByName(algorithm)

@@ -50,6 +50,19 @@ type ClientConfig struct {
 	AuthTrace func(AuthEvent)
 	// Connected is called when the host key is good and before the login begins.
 	Connected func(c *Client)
+	// Early is called, on the login's goroutine, when a request has been queued
+	// that proves who we are and has nothing more to ask for, such as a signature;
+	// key is the one that made it, if one did. What it queues with QueueSession
+	// leaves in the same flight, before the server's answer. That is for servers
+	// that bear it: see Pipelines.
+	Early func(c *Client, key *AuthKey)
+	// Refused is called when the server has refused what logged nobody in, or
+	// wants more beside it; early tells whether something had been queued by
+	// Early behind it. An error ends the login.
+	Refused func(early bool) error
+	// Authenticated is called when the server has let us in, before anything that
+	// it sends on channels is looked at.
+	Authenticated func(c *Client)
 
 	// Channels handle channels that the server opens, by type, each call on a
 	// goroutine of its own; others are refused.
@@ -169,9 +182,20 @@ func (c *Client) login(ctx context.Context) error {
 		return err
 	}
 	c.raw.SetReadDeadline(time.Time{})
+	// EXT_INFO tells which signatures the server takes, and has come by now if the
+	// server sends it at once.
+	if err := c.t.Settle(); err != nil {
+		return err
+	}
+	budget := cfg.Budget
+	if budget == nil {
+		budget = &Budget{Limit: defaultBudget}
+	}
+	c.prepare(&connection.Config{Open: c.open, Global: c.global, Budget: budget})
 	if cfg.Connected != nil {
 		cfg.Connected(c)
 	}
+	early := false
 	result, err := userauth.Authenticate(ctx, c.t, &userauth.ClientConfig{
 		SessionID: c.t.SessionID(), HostKey: c.t.HostKey(), User: cfg.User,
 		Methods: cfg.Auth, NoneFirst: cfg.NoneFirst, SigAlgs: cfg.PublicKeyAlgorithms,
@@ -179,17 +203,33 @@ func (c *Client) login(ctx context.Context) error {
 			return c.t.PeerExt.ServerSigAlgs, c.t.PeerExt.HostBound && !cfg.NoHostBound
 		},
 		RefuseTrivial: cfg.RefuseTrivial, Banner: cfg.Banner, Trace: cfg.AuthTrace,
+		Queued: func(q userauth.Queued) {
+			if early = false; q.Signed && cfg.Early != nil {
+				c.t.Early(func() error {
+					before := c.mux.Open()
+					cfg.Early(c, q.Key)
+					early = c.mux.Open() > before
+					return nil
+				})
+			}
+		},
+		Refused: func() error {
+			if cfg.Refused == nil {
+				return nil
+			}
+			return cfg.Refused(early)
+		},
 	})
 	if err != nil {
+		c.mux.Close(err)
 		return err
 	}
 	c.user, c.method, c.partial = cfg.User, result.Method, result.Partial
 	c.t.SetAuthenticated()
-	budget := cfg.Budget
-	if budget == nil {
-		budget = &Budget{Limit: defaultBudget}
+	c.rekeyEvery(cfg.RekeyInterval)
+	if cfg.Authenticated != nil {
+		cfg.Authenticated(c)
 	}
-	c.start(&connection.Config{Open: c.open, Global: c.global, Budget: budget}, cfg.RekeyInterval)
 	c.group.Go(c.run)
 	if cfg.KeepaliveInterval > 0 {
 		count := cfg.KeepaliveCount
@@ -240,6 +280,10 @@ func (c *Client) HostKeySignature() *Signature { return c.hostSig }
 // AuthMethod is the method that logged us in, and the ones that succeeded
 // before it.
 func (c *Client) AuthMethod() (last string, before []string) { return c.method, c.partial }
+
+// ServerSigAlgs are the signatures that the server says it takes (RFC 8308
+// §3.1), nil if it has not said so.
+func (c *Client) ServerSigAlgs() []string { return c.t.PeerExt.ServerSigAlgs }
 
 // PeerPings reports whether the server answers ping@openssh.com.
 func (c *Client) PeerPings() bool { return c.t.PeerExt.Ping }

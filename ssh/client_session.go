@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -91,6 +92,11 @@ type ClientSession struct {
 	ch      *Channel
 	started bool
 	pipes   [3]bool // StdinPipe, StdoutPipe, StderrPipe were called
+
+	program *Program // whose start is under way
+	asks    []connection.Ask
+	answers []connection.Answer
+	early   bool // queued before the login was done
 
 	mu    sync.Mutex
 	exit  *ExitError // what the server said, nil yet
@@ -184,13 +190,125 @@ type Program struct {
 // Begin sends everything that starts a program in one flight, then connects
 // Stdin, Stdout and Stderr. It returns when the server has granted the start.
 func (s *ClientSession) Begin(ctx context.Context, p *Program) error {
+	if err := s.queueStart(p); err != nil {
+		return err
+	}
+	if err := s.conn.t.Flush(); err != nil {
+		return err
+	}
+	return s.granted(ctx)
+}
+
+// ErrNotOpened is a session of QueueSession that the server did not look at, or
+// whose number was guessed wrong: nothing was started, and NewSession may be
+// called for another.
+var ErrNotOpened = errors.New("ssh: the server did not look at the session that was opened early")
+
+// QueueSession queues the opening of the connection's first session and
+// everything that starts p, for one flight: Flush sends it, or the login itself does when Early called.
+// setup, if not nil, sets the session's streams. It is for servers that answer
+// requests on a channel that they have just opened: see Pipelines. Granted
+// waits for the answers.
+func (c *Client) QueueSession(p *Program, setup func(*ClientSession)) (*ClientSession, error) {
+	s := &ClientSession{conn: &c.Conn, early: c.user == ""}
+	ch, err := c.mux.QueueOpen("session", nil, firstChannel, func(ch *Channel) {
+		ch.Handle(s.request, nil, nil)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.ch = ch
+	if setup != nil {
+		setup(s)
+	}
+	return s, s.queueStart(p)
+}
+
+// firstChannel is the number that every server seen gives its first channel.
+const firstChannel = 0
+
+// Granted waits until the server has opened the session of QueueSession and
+// granted the start, then connects Stdin. ErrNotOpened means that the session
+// is not there and its program was not started.
+func (s *ClientSession) Granted(ctx context.Context) error {
+	if s.early && s.conn.t.EarlyRefused() {
+		s.ch.Forget()
+		return ErrNotOpened
+	}
+	if err := s.ch.WaitOpen(ctx); err != nil {
+		if err == connection.ErrGuess {
+			err = ErrNotOpened
+		}
+		return err
+	}
+	return s.granted(ctx)
+}
+
+// Pipelines reports whether the server's software is known to answer requests
+// on a channel whose opening it has not answered yet, and messages that are
+// there before it has let us in. before tells of the latter: whether it goes on
+// with the login after one that it refused.
+func (c *Client) Pipelines() (yes, before bool) { return pipelines(string(c.ServerVersion())) }
+
+// pipelines: OpenSSH answers a message that comes too soon with UNIMPLEMENTED;
+// Dropbear and this suite close the connection, so they are sent such only
+// behind a login that they are known to take. asyncssh and tinysshd want to be
+// waited for, x/crypto wants its channel confirmed first.
+func pipelines(version string) (yes, before bool) {
+	name := strings.TrimPrefix(version, "SSH-2.0-")
+	if strings.HasPrefix(name, "OpenSSH_compatible_nacre") || strings.HasPrefix(name, "dropbear") {
+		return true, false
+	}
+	number, ok := strings.CutPrefix(name, "OpenSSH_")
+	if !ok || number == "" {
+		return false, false
+	}
+	major, _, _ := strings.Cut(number, ".")
+	if n, err := strconv.Atoi(major); err == nil && n >= 7 {
+		return true, true
+	}
+	return false, false
+}
+
+// queueStart queues the requests that start p and connects the output streams.
+func (s *ClientSession) queueStart(p *Program) (err error) {
 	if s.started {
 		return errors.New("ssh: the session's program was already started")
 	}
 	s.started = true
-	var asks []connection.Ask
+	s.asks = p.asks()
 	if p.PTY != nil {
 		s.ch.SetInteractive()
+	}
+	s.program = p
+	s.connect()
+	s.answers, err = s.ch.QueueRequests(s.asks...)
+	return err
+}
+
+// granted waits for the answers to what queueStart queued.
+func (s *ClientSession) granted(ctx context.Context) error {
+	for i, a := range s.answers {
+		ok, err := a.Wait(ctx)
+		if err != nil {
+			return err
+		}
+		if !ok && i == len(s.answers)-1 {
+			return &RequestError{s.asks[i].Type}
+		}
+		if !ok && s.program.Refused != nil {
+			s.program.Refused(s.asks[i].Type)
+		}
+	}
+	s.program, s.asks, s.answers = nil, nil, nil
+	s.feed()
+	return nil
+}
+
+// asks are the requests that start a program, its start the last.
+func (p *Program) asks() []connection.Ask {
+	var asks []connection.Ask
+	if p.PTY != nil {
 		asks = append(asks, connection.Ask{Type: session.ReqPTY, WantReply: true, Payload: p.PTY.Append(nil)})
 	}
 	for _, e := range p.Env {
@@ -204,26 +322,7 @@ func (s *ClientSession) Begin(ctx context.Context, p *Program) error {
 	case p.Command != "":
 		start.Type, start.Payload = session.ReqExec, session.AppendString(nil, p.Command)
 	}
-	asks = append(asks, start)
-	s.connect()
-	answers, err := s.ch.SendRequests(asks...)
-	if err != nil {
-		return err
-	}
-	for i, a := range answers {
-		ok, err := a.Wait(ctx)
-		if err != nil {
-			return err
-		}
-		if !ok && i == len(answers)-1 {
-			return &RequestError{start.Type}
-		}
-		if !ok && p.Refused != nil {
-			p.Refused(asks[i].Type)
-		}
-	}
-	s.feed()
-	return nil
+	return append(asks, start)
 }
 
 // Start starts command.

@@ -99,13 +99,12 @@ func (c *Conn) abort(err error) {
 	}
 }
 
-// start begins the connection protocol: from here on the reader owns the
-// connection, and its end is the only place of teardown. The goroutine is a
-// fresh one, since the login's has grown a deep stack.
-func (c *Conn) start(mc *connection.Config, interval time.Duration) {
+// prepare makes the connection protocol's state. From the login on the reader
+// owns the connection, and its end is the only place of teardown; its goroutine
+// is a fresh one, since the login's has grown a deep stack.
+func (c *Conn) prepare(mc *connection.Config) {
 	mc.Now, mc.Go = time.Now, c.group.Go
 	c.mux = connection.New(c.t, mc)
-	c.rekeyEvery(interval)
 }
 
 // rekeyEvery bounds the age of keys.
@@ -278,6 +277,12 @@ func (c *Conn) SendRequest(ctx context.Context, name string, wantReply bool, pay
 	return c.mux.SendRequest(ctx, name, wantReply, payload)
 }
 
+// QueueRequest queues a global request without reply; it leaves with the next
+// Flush.
+func (c *Conn) QueueRequest(name string, payload []byte) error {
+	return c.t.Queue((&wire.GlobalRequest{Type: name, Payload: payload}).Append(nil))
+}
+
 // OpenChannel opens a channel of the given type (RFC 4254 §5.1).
 func (c *Conn) OpenChannel(ctx context.Context, typ string, payload []byte) (*Channel, error) {
 	return c.mux.OpenChannel(ctx, typ, payload, nil)
@@ -303,6 +308,16 @@ func (c *Conn) SendDebug(text string) error {
 // Flush sends what a NewChannel's Accept or Reject has queued, for handlers on
 // goroutines of their own; sending anything else does so too.
 func (c *Conn) Flush() error { return c.t.Flush() }
+
+// RTT is the best known round-trip time to the peer, 0 when unknown.
+func (c *Conn) RTT() time.Duration { return c.t.RTT() }
+
+// Guess tells what became of the key exchange message that was sent before the
+// peer's KEXINIT came, and what would have made it right.
+func (c *Conn) Guess() Guess { return c.t.Guess() }
+
+// Guess is what became of a guessed key exchange message (RFC 4253 §7).
+type Guess = transport.Guess
 
 // SetIPQoS marks the connection's packets with a traffic class.
 func (c *Conn) SetIPQoS(tos int) { c.raw.SetIPQoS(tos) }

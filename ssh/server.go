@@ -569,7 +569,7 @@ func (c *ServerConn) authenticate(ctx context.Context, start *Start) error {
 	c.user, m.User = result.User, result.User
 	c.Permissions, c.PublicKey, c.Completed = result.Permissions, result.PublicKey, result.Completed
 	c.t.SetAuthenticated() // SUCCESS is queued: what follows may be compressed
-	c.start(&connection.Config{Open: c.open, Global: c.global, Budget: s.budget, Opened: c.opened}, 0)
+	c.prepare(&connection.Config{Open: c.open, Global: c.global, Budget: s.budget, Opened: c.opened})
 	// The host keys are told to OpenSSH's clients and those that learn from them.
 	c.t.Queue((&wire.GlobalRequest{Type: HostKeysRequest, Payload: s.hostKeys}).Append(nil))
 	c.loggedIn = true

@@ -23,6 +23,7 @@ type Login struct {
 	Banners    io.Writer   // where the server's banners go
 
 	offered *ssh.AuthKey // the key that was used without asking the server
+	last    *ssh.AuthKey // the key that was offered last
 }
 
 // Methods are the ways to log in that the configuration allows, in the order
@@ -131,7 +132,7 @@ func (l *Login) Trace(e ssh.AuthEvent) {
 		l.Log.Debug1("%s", text)
 	}
 	if strings.HasPrefix(text, "Offering public key: ") {
-		l.offered = nil
+		l.offered, l.last = nil, e.Key
 		if e.Key != nil && e.Key.SignNow {
 			l.offered = e.Key
 		}

@@ -35,6 +35,10 @@ type Connector struct {
 
 	// Setup may change the configuration of the connection before it begins.
 	Setup func(*ssh.ClientConfig)
+	// Early is called when what it queues, a session with QueueSession, may leave
+	// together with the login. LoggedIn is called once the server has let us in
+	// and before anything else that it sends is looked at.
+	Early, LoggedIn func(*ssh.Client)
 
 	HostKeys   *HostKeys // what was decided about the host key
 	Identities *Identities
@@ -43,6 +47,11 @@ type Connector struct {
 	agent  *Agent
 	remote net.Addr
 	phase  atomic.Int32
+
+	habitFile *habits // nil: nothing is remembered
+	habits    *Habits // of the server, nil when it was not met
+	cautious  bool    // a hint went wrong: this try uses none
+	guessed   bool    // a key exchange message goes out before the server's KEXINIT
 }
 
 // Phases of a connection, for the words of its errors.
@@ -76,14 +85,28 @@ func (k *Connector) Connect(ctx context.Context) (*ssh.Client, error) {
 	if err := k.Identities.LoadPublic(); err != nil {
 		return nil, err
 	}
+	k.HostKeys = &HostKeys{Conf: k.Conf, Log: k.Log, Ask: k.Ask, Home: k.Home}
+	k.HostKeys.Load()
+	k.recall()
+	c, err := k.try(ctx)
+	if err != nil && k.again() && k.misled(err) {
+		k.Log.Debug1("What is remembered of the server is wrong; connecting again without it.")
+		k.cautious = true
+		c, err = k.try(ctx)
+	}
+	return c, err
+}
+
+// try is one connection and login.
+func (k *Connector) try(ctx context.Context) (*ssh.Client, error) {
+	k.phase.Store(phaseDial)
 	start := time.Now()
 	conn, err := k.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
 	k.remote = conn.RemoteAddr()
-	k.HostKeys = &HostKeys{Conf: k.Conf, Log: k.Log, Ask: k.Ask, Home: k.Home, Proxied: k.Proxy != nil}
-	k.HostKeys.Load()
+	k.HostKeys.Proxied = k.Proxy != nil
 	cfg, login := k.config(conn)
 	if k.Conf.ConnectTimeout > 0 {
 		cfg.Timeout = max(k.Conf.ConnectTimeout-time.Since(start), time.Millisecond)
@@ -98,14 +121,57 @@ func (k *Connector) Connect(ctx context.Context) (*ssh.Client, error) {
 	k.phase.Store(phaseRunning)
 	k.agent.Close() // it has signed what there was
 	k.agent = nil
-	method, _ := c.AuthMethod()
+	method, before := c.AuthMethod()
 	login.Succeeded(method)
 	if k.Proxy != nil {
 		k.Log.Verbose("Authenticated to %s (via proxy) using \"%s\".", k.Conf.Hostname, method)
 	} else {
 		k.Log.Verbose("Authenticated to %s ([%s]:%d) using \"%s\".", k.Conf.Hostname, address(k.remote), k.remote.(*net.TCPAddr).Port, method)
 	}
+	used := ssh.PublicKey(nil)
+	if method == "publickey" && len(before) == 0 && login.last != nil {
+		used = login.last.PublicKey
+	}
+	k.remember(c, used)
 	return c, nil
+}
+
+// errMisled ends a login whose early messages the server may close the
+// connection for.
+var errMisled = errors.New("client: the server refused what let us in the last time")
+
+// misled reports whether a connection ended as it may by a wrong hint: then
+// nothing was asked of a person and nothing was done by the server.
+func (k *Connector) misled(err error) bool {
+	if errors.Is(err, errMisled) {
+		return true
+	}
+	var hostKey *ssh.HostKeyError
+	var offer *ssh.NegotiationError
+	return k.guessed && k.phase.Load() == phaseExchange && !errors.As(err, &hostKey) && !errors.As(err, &offer) && !errors.Is(err, ssh.ErrTimeout)
+}
+
+// sendEarly has the program's messages follow the request that key made, where
+// the server bears that.
+func (k *Connector) sendEarly(c *ssh.Client, key *ssh.AuthKey) {
+	yes, before := c.Pipelines()
+	if k.Early == nil || !k.again() || !yes || k.habits != nil && !k.habits.hopeful() || key == nil {
+		return
+	}
+	// A key that the server was asked about is as good as one remembered.
+	if before || !key.SignNow || key == k.Identities.remembered {
+		k.Early(c)
+	}
+}
+
+// refused is told that the server did not let us in. One that goes on has
+// refused the early messages too, and says so; of the others the connection is
+// lost.
+func (k *Connector) refused(c *ssh.Client, early bool) error {
+	if _, before := c.Pipelines(); early && !before {
+		return errMisled
+	}
+	return nil
 }
 
 // Close ends the proxy command and the connection to the agent.
@@ -114,6 +180,7 @@ func (k *Connector) Close() {
 		k.Proxy.Stop()
 	}
 	k.agent.Close()
+	k.agent = nil
 }
 
 // dial makes the connection: by ProxyCommand, or directly.
@@ -175,14 +242,13 @@ func (k *Connector) config(conn net.Conn) (*ssh.ClientConfig, *Login) {
 			MinRSABits: c.RequiredRSASize,
 			Trace:      k.trace,
 		},
-		User: c.User,
-		// paramiko and asyncssh take a wrong guess for the real message, tinyssh
-		// judges it by the method alone: a login to them would fail.
-		NoGuess:           true,
+		User:              c.User,
 		NoHostBound:       c.PubkeyAuthentication == sshconfig.PubkeyUnbound,
 		KeepaliveInterval: c.ServerAliveInterval,
 		KeepaliveCount:    c.ServerAliveCountMax,
 	}
+	k.guessed = k.guess(cfg)
+	cfg.NoGuess = !k.guessed
 	if c.VersionAddendum != "" {
 		cfg.Version += " " + c.VersionAddendum
 	}
@@ -202,8 +268,14 @@ func (k *Connector) config(conn net.Conn) (*ssh.ClientConfig, *Login) {
 		k.agent = OpenAgent(AgentPath(k.Conf.IdentityAgent, k.Ask.getenv), k.Log)
 		k.agent.Bind(client)
 		k.Identities.Arrange(k.agent.Keys())
+		// An agent may refuse to sign what is not bound to the host key, and that
+		// is known only now.
+		told := client.ServerSigAlgs() != nil
+		k.Identities.Remembered = func(id *Identity) bool { return (told || id.agent == nil) && k.remembered(id) }
 		cfg.Auth = login.Methods()
+		cfg.Refused = func(early bool) error { return k.refused(client, early) }
 	}
+	cfg.Early, cfg.Authenticated = k.sendEarly, k.LoggedIn
 	if k.Setup != nil {
 		k.Setup(cfg)
 	}

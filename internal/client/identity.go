@@ -72,6 +72,12 @@ type Identities struct {
 	Ask    *Prompter
 	Rounds int // largest bcrypt cost taken of a file; 0 is keyfile.MaxRounds
 
+	// Remembered says whether an identity is known to be the one that the server
+	// takes; nil: none is.
+	Remembered func(*Identity) bool
+
+	remembered *ssh.AuthKey // the key of that identity, put first
+
 	files []*Identity // private key files and the certificates beside them
 	certs []*Identity // of CertificateFile
 	all   []*Identity // in order
@@ -234,6 +240,7 @@ func rank(id *Identity) int {
 // Method is publickey authentication with the identities as Arrange put them.
 func (ids *Identities) Method() *ssh.AuthPublicKeys {
 	m := &ssh.AuthPublicKeys{}
+	ids.remembered = nil
 	candidates := 0
 	for _, id := range ids.all {
 		if id.Key != nil || exists(id.File) {
@@ -243,15 +250,21 @@ func (ids *Identities) Method() *ssh.AuthPublicKeys {
 	for _, id := range ids.all {
 		k := &ssh.AuthKey{PublicKey: id.Key, Name: id.File, Words: id.words()}
 		k.Load = func(ctx context.Context) (ssh.Signer, error) { return ids.signer(ctx, id) }
+		known := ids.remembered == nil && ids.Remembered != nil && id.Key != nil && !pubkey.IsSK(id.Key) && ids.Remembered(id)
 		switch {
 		case id.agent != nil:
-			k.Signer = id.agent
-		case candidates == 1 && id.Key != nil:
+			k.Signer, k.SignNow = id.agent, known
+		case (candidates == 1 || known) && id.Key != nil:
 			// A single key is not worth a question to the server, if using it
 			// is not worth one to the person.
 			if s, err := ids.quiet(id); err == nil {
 				k.Signer, k.SignNow = s, true
 			}
+		}
+		if known && k.SignNow {
+			ids.remembered = k
+			m.Keys = slices.Insert(m.Keys, 0, k)
+			continue
 		}
 		m.Keys = append(m.Keys, k)
 	}

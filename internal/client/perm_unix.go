@@ -13,3 +13,10 @@ func othersMay(st os.FileInfo) bool {
 	s, ok := st.Sys().(*syscall.Stat_t)
 	return ok && int(s.Uid) == os.Getuid() && st.Mode().Perm()&0o077 != 0
 }
+
+// oursAlone says whether a file or directory is ours and nobody else may write
+// it.
+func oursAlone(st os.FileInfo) bool {
+	s, ok := st.Sys().(*syscall.Stat_t)
+	return ok && int(s.Uid) == os.Getuid() && st.Mode().Perm()&0o022 == 0
+}

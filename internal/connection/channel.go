@@ -49,6 +49,8 @@ type Channel struct {
 	onEOF   func()
 	onClose func(error)
 
+	guessed bool // peer is QueueOpen's guess as long as it is not confirmed
+
 	confirmed bool // under Mux.mu
 
 	mu        sync.Mutex

@@ -2,6 +2,7 @@ package connection
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -140,6 +141,19 @@ func (m *Mux) OpenSized(ctx context.Context, typ string, payload []byte, window,
 }
 
 func (m *Mux) startOpen(typ string, payload []byte, window, maxPacket uint32, setup func(*Channel)) (*Channel, error) {
+	ch, msg, err := m.prepareOpen(typ, payload, window, maxPacket, setup)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.t.Send(msg); err != nil {
+		m.remove(ch)
+		return nil, err
+	}
+	return ch, nil
+}
+
+// prepareOpen gives a channel its number and makes the message that opens it.
+func (m *Mux) prepareOpen(typ string, payload []byte, window, maxPacket uint32, setup func(*Channel)) (*Channel, []byte, error) {
 	ch := newChannel(m, typ)
 	ch.granted, ch.target = int64(window), int64(window)
 	ch.opened = make(chan error, 1)
@@ -149,15 +163,44 @@ func (m *Mux) startOpen(typ string, payload []byte, window, maxPacket uint32, se
 	m.mu.Lock()
 	if err := m.addLocked(ch); err != nil {
 		m.mu.Unlock()
-		return nil, err
+		return nil, nil, err
 	}
 	m.mu.Unlock()
 	msg := wire.ChannelOpen{Type: typ, Sender: ch.id, Window: window, MaxPacket: maxPacket, Payload: payload}
-	if err := m.t.Send(msg.Append(nil)); err != nil {
+	return ch, msg.Append(nil), nil
+}
+
+// QueueOpen queues CHANNEL_OPEN and takes the peer's number of the channel to be
+// guess, so that QueueRequests may follow in the same flight: right for peers
+// that are known to look at requests of a channel they have just opened. Data
+// waits for WaitOpen, which fails with ErrGuess where the number is another.
+func (m *Mux) QueueOpen(typ string, payload []byte, guess uint32, setup func(*Channel)) (*Channel, error) {
+	ch, msg, err := m.prepareOpen(typ, payload, Window, MaxPacket, setup)
+	if err != nil {
+		return nil, err
+	}
+	ch.guessed, ch.peer = true, guess
+	if err := m.t.Queue(msg); err != nil {
 		m.remove(ch)
 		return nil, err
 	}
 	return ch, nil
+}
+
+// ErrGuess is a channel that the peer gave another number than QueueOpen
+// guessed. It is closed.
+var ErrGuess = errors.New("connection: the peer's number of the channel was guessed wrong")
+
+// Forget drops a channel whose CHANNEL_OPEN the peer has refused to look at
+// (UNIMPLEMENTED): nothing of it will ever be answered.
+func (ch *Channel) Forget() {
+	ch.m.mu.Lock()
+	confirmed := ch.confirmed
+	ch.m.mu.Unlock()
+	if !confirmed {
+		ch.m.remove(ch)
+		ch.lost(errClosed)
+	}
 }
 
 // WaitOpen waits for the answer to StartOpen: nil, an *OpenError, or why the
@@ -214,9 +257,15 @@ func (m *Mux) openAnswer(p []byte) error {
 		m.mu.Unlock()
 		return protocolError("CHANNEL_OPEN_CONFIRMATION with a maximum packet size of 0")
 	}
+	wrong := ch.guessed && ch.peer != conf.Sender
 	ch.peerOpened(conf.Sender, conf.Window, conf.MaxPacket)
 	ch.confirmed = true
 	m.mu.Unlock()
+	if wrong {
+		// The requests went to a channel that is not there.
+		ch.opened <- ErrGuess
+		return ch.closeFromReader()
+	}
 	ch.mu.Lock()
 	abandoned := ch.abandoned
 	ch.mu.Unlock()

@@ -164,6 +164,16 @@ func (a Answer) Wait(ctx context.Context) (bool, error) {
 // SendRequests makes several requests in one flight. Each answer is waited for
 // by itself.
 func (ch *Channel) SendRequests(asks ...Ask) ([]Answer, error) {
+	answers, err := ch.QueueRequests(asks...)
+	if err != nil {
+		return nil, err
+	}
+	return answers, ch.m.t.Flush()
+}
+
+// QueueRequests is SendRequests for a caller that has more to queue: the
+// requests leave with the next Flush.
+func (ch *Channel) QueueRequests(asks ...Ask) ([]Answer, error) {
 	answers := make([]Answer, len(asks))
 	ch.mu.Lock()
 	if ch.err != nil || ch.sentClose {
@@ -189,5 +199,5 @@ func (ch *Channel) SendRequests(asks ...Ask) ([]Answer, error) {
 		}
 	}
 	ch.mu.Unlock()
-	return answers, ch.m.t.Flush()
+	return answers, nil
 }

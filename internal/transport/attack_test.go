@@ -794,7 +794,8 @@ func TestJudge(t *testing.T) {
 				v := judge(client, ph, byte(n))
 				var want verdict
 				switch {
-				case n == 1 || n == 4 || n == 7 || n == 20 || n == 192 && ph == phaseOpen:
+				case n == 1 || n == 4 || n == 7 || n == 20 || n == 192 && ph == phaseOpen,
+					n == 3 && client && ph == phaseAuth:
 					want = vHere
 				case n == 2 || n == 3 || n == 192 || n == 193 && ph == phaseAuth:
 					want = vDrop

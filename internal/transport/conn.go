@@ -80,8 +80,11 @@ type Conn struct {
 	pathRTT, pathAt atomic.Int64 // the stream's own, and when it was asked
 
 	guess   kex.Client // made before the peer's KEXINIT came
-	kexinit []byte     // our KEXINIT of the exchange under way; under out.mu
-	keyedAt time.Time  // under out.mu
+	guessed Guess
+	peeked  []byte // opened by Settle, not handed out yet
+	early   early
+	kexinit []byte    // our KEXINIT of the exchange under way; under out.mu
+	keyedAt time.Time // under out.mu
 
 	out out
 }
@@ -189,6 +192,10 @@ func (c *Conn) Next() ([]byte, error) {
 				return nil, err
 			}
 		}
+		if p := c.peeked; p != nil {
+			c.peeked = nil
+			return p, nil
+		}
 		p, err := c.in.next()
 		if p == nil || err != nil {
 			return nil, err
@@ -228,6 +235,9 @@ func (c *Conn) own(p []byte) error {
 		return nil
 	case wire.MsgExtInfo:
 		return c.extInfo(p)
+	case wire.MsgUnimplemented:
+		c.early.refuse(p)
+		return nil
 	case wire.MsgPing:
 		r := wire.NewReader(p[1:])
 		data := r.String()

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/cipher"
@@ -60,6 +61,7 @@ func (c *Conn) begin() error {
 				return err
 			}
 			c.guess, m.FirstKexPacketFollows = state, true
+			c.guessed.Sent = true
 		}
 	}
 	return c.sendKexInit(m, guessed)
@@ -167,6 +169,10 @@ func (c *Conn) exchange(theirs []byte) error {
 		return wire.Disconnectf(wire.ReasonKeyExchangeFailed, "key exchange method %s is not there", algs.Kex)
 	}
 	right := guessedRight(&mine, &peer)
+	if first {
+		c.guessed.Right = right
+		c.guessed.Kex, c.guessed.HostKey = strings.Clone(favourite(peer.Kex)), strings.Clone(favourite(peer.HostKey))
+	}
 	x.skip = peer.FirstKexPacketFollows && !right
 	x.transcript = kex.Transcript{ClientID: c.mineID, ServerID: c.peerID, ClientKexInit: c.kexinit, ServerKexInit: theirs}
 	var secret *kex.Secret

@@ -121,10 +121,10 @@ func kexFailure(kind string, offer []string) error {
 // guessedRight reports whether a guessed first packet counts: the favourites of
 // both sides must be equal for both kinds (RFC 4253 §7).
 func guessedRight(a, b *wire.KexInit) bool {
-	return first(a.Kex) == first(b.Kex) && first(a.HostKey) == first(b.HostKey)
+	return favourite(a.Kex) == favourite(b.Kex) && favourite(a.HostKey) == favourite(b.HostKey)
 }
 
-func first(l []string) string {
+func favourite(l []string) string {
 	if len(l) == 0 {
 		return ""
 	}

@@ -27,7 +27,12 @@ func judge(client bool, ph phase, n byte) verdict {
 	switch {
 	case n == wire.MsgDisconnect, n == wire.MsgDebug, n == wire.MsgExtInfo, n == wire.MsgKexInit:
 		return vHere
-	case n == wire.MsgIgnore, n == wire.MsgUnimplemented:
+	case n == wire.MsgIgnore:
+		return vDrop
+	case n == wire.MsgUnimplemented:
+		if client && ph == phaseAuth {
+			return vHere
+		}
 		return vDrop
 	case n == wire.MsgServiceRequest:
 		if !client && ph == phaseAuth {

@@ -52,6 +52,9 @@ type ClientConfig struct {
 	// Queued is called right after a request was queued and before it leaves.
 	// What the caller queues then goes in the same flight.
 	Queued func(q Queued)
+	// Refused is called when the server has refused a request, or has taken it
+	// and wants more. An error ends Authenticate.
+	Refused func() error
 	// Trace is told what happens, in OpenSSH's terms.
 	Trace func(Event)
 }
@@ -381,6 +384,9 @@ func (c *client) failed(p []byte) error {
 	}
 	c.known, c.server = true, m.Methods
 	c.trace(Event{Kind: TraceContinue, Methods: m.Methods})
+	if c.cfg.Refused != nil {
+		return c.cfg.Refused()
+	}
 	return nil
 }
 

@@ -47,6 +47,13 @@ type Count struct {
 	// Turns is how often a byte came from the other side than the one before,
 	// the first byte included; a question and its answer are two.
 	Turns int64
+	// Rounds is how many round trips the answers took: each byte that goes up
+	// belongs to one round more than what had been delivered to its sender, each
+	// that comes down to that of what had been delivered up. What the connecting
+	// side says at last and nobody answers is none, and neither is the handshake
+	// of TCP. With a Delay longer than either side needs to say all that it can
+	// say, it does not depend on time.
+	Rounds int64
 }
 
 // Proxy accepts connections and joins each with one to its target.
@@ -58,7 +65,7 @@ type Proxy struct {
 	ctx    context.Context
 	wg     sync.WaitGroup
 
-	conns, up, down, turns atomic.Int64
+	conns, up, down, turns, rounds atomic.Int64
 }
 
 // Listen starts a proxy on the TCP address addr ("127.0.0.1:0") towards the TCP
@@ -86,7 +93,7 @@ func (p *Proxy) Addr() net.Addr { return p.ln.Addr() }
 
 // Count returns the sums over all connections so far.
 func (p *Proxy) Count() Count {
-	return Count{Conns: p.conns.Load(), Up: p.up.Load(), Down: p.down.Load(), Turns: p.turns.Load()}
+	return Count{Conns: p.conns.Load(), Up: p.up.Load(), Down: p.down.Load(), Turns: p.turns.Load(), Rounds: p.rounds.Load()}
 }
 
 // Close stops accepting, cuts every connection and waits for all of it to end.
@@ -135,17 +142,39 @@ func (p *Proxy) join(ctx context.Context, a, b net.Conn) {
 	stop := context.AfterFunc(ctx, func() { a.Close(); b.Close() })
 	defer stop()
 
-	var last atomic.Int32 // 1 up, 2 down: who sent last
-	seen := func(way int32, total *atomic.Int64) func(int) {
-		return func(n int) {
+	var mu sync.Mutex
+	last := 0              // who sent last
+	var delivered [2]int64 // the latest round of what each direction has delivered
+	var rounds int64
+	seen := func(way int, total *atomic.Int64) func(int) int64 {
+		return func(n int) int64 {
+			mu.Lock()
+			defer mu.Unlock()
 			total.Add(int64(n))
-			if last.Swap(way) != way {
+			if last != way {
+				last = way
 				p.turns.Add(1)
 			}
+			if way == goesUp {
+				return delivered[goesDown-1] + 1
+			}
+			round := delivered[goesUp-1]
+			if round > rounds {
+				p.rounds.Add(round - rounds)
+				rounds = round
+			}
+			return round
 		}
 	}
-	up := newPipe(p.link, seen(1, &p.up))
-	down := newPipe(p.link, seen(2, &p.down))
+	arrived := func(way int) func(int64) {
+		return func(round int64) {
+			mu.Lock()
+			delivered[way-1] = max(delivered[way-1], round)
+			mu.Unlock()
+		}
+	}
+	up := newPipe(p.link, seen(goesUp, &p.up), arrived(goesUp))
+	down := newPipe(p.link, seen(goesDown, &p.down), arrived(goesDown))
 	var wg sync.WaitGroup
 	for _, f := range []func(){
 		func() { up.fill(a) },
@@ -161,20 +190,28 @@ func (p *Proxy) join(ctx context.Context, a, b net.Conn) {
 	b.Close()
 }
 
+// Directions.
+const (
+	goesUp = 1 + iota
+	goesDown
+)
+
 // segment is a run of bytes with the time at which it comes out, or the notice
 // that a slab is done with.
 type segment struct {
-	at   time.Time
-	buf  []byte
-	slab []byte // not nil: nothing before this uses slab any more
-	err  error  // the end of this direction: io.EOF, or what the read failed with
+	at    time.Time
+	buf   []byte
+	round int64
+	slab  []byte // not nil: nothing before this uses slab any more
+	err   error  // the end of this direction: io.EOF, or what the read failed with
 }
 
 // pipe is one direction. mu guards everything below it; wake is signalled when
 // queue or slabs change.
 type pipe struct {
-	link Link
-	seen func(n int)
+	link    Link
+	seen    func(n int) (round int64)
+	arrived func(round int64)
 
 	mu    sync.Mutex
 	wake  sync.Cond
@@ -184,8 +221,8 @@ type pipe struct {
 	dead  bool     // the far side takes nothing any more
 }
 
-func newPipe(l Link, seen func(int)) *pipe {
-	p := &pipe{link: l, seen: seen}
+func newPipe(l Link, seen func(int) int64, arrived func(int64)) *pipe {
+	p := &pipe{link: l, seen: seen, arrived: arrived}
 	p.wake.L = &p.mu
 	return p
 }
@@ -247,8 +284,7 @@ func (p *pipe) fill(from net.Conn) {
 		}
 		at := departed.Add(p.link.Delay)
 		if n > 0 {
-			p.seen(n)
-			p.push(segment{at: at, buf: slab[off : off+n]})
+			p.push(segment{at: at, buf: slab[off : off+n], round: p.seen(n)})
 			off += n
 		}
 		if err != nil {
@@ -295,6 +331,7 @@ func (p *pipe) drain(ctx context.Context, to, from net.Conn) {
 			}
 			return
 		}
+		p.arrived(s.round) // before the far side can answer
 		if _, err := to.Write(s.buf); err != nil {
 			p.mu.Lock()
 			p.dead = true

@@ -32,17 +32,28 @@ func (r *run) connect(ctx context.Context) int {
 		Conf: r.conf, Log: r.log, Ask: r.ask, Home: r.cctx.Home,
 		Shell: r.io.Getenv("SHELL"), Env: r.io.Env, Stderr: r.io.Err, In: r.io.In, Out: r.io.Out,
 	}
+	l := &loop{run: r, connector: k}
+	if r.tty {
+		l.term = &terminal{f: r.io.In}
+	}
+	k.Early = l.early
+	k.LoggedIn = func(*public.Client) {
+		if l.session != nil {
+			l.setUp()
+		}
+	}
 	c, err := k.Connect(ctx)
 	if err != nil {
+		l.term.restore()
 		k.Explain(r.io.Name, err)
 		return failure
 	}
+	l.client = c
 	defer k.Close()
 	if err := r.localCommand(k); err != nil {
 		c.Close()
 		return r.status(err)
 	}
-	l := &loop{run: r, connector: k, client: c}
 	return l.main(ctx)
 }
 
@@ -115,28 +126,39 @@ func (r *run) localCommand(k *client.Connector) error {
 	return nil
 }
 
-// environment is what SendEnv and SetEnv send, with the lines that -v shows.
+// environment is what SendEnv and SetEnv send.
 func (r *run) environment() []public.Env {
 	var env []public.Env
 	if len(r.conf.SendEnv) > 0 {
-		r.log.Debug1("Sending environment.")
 		for _, e := range r.io.Env {
-			name, value, ok := strings.Cut(e, "=")
-			if !ok || !matchAny(name, r.conf.SendEnv) {
-				r.log.Debug3("Ignored env %s", name)
-				continue
+			if name, value, ok := strings.Cut(e, "="); ok && matchAny(name, r.conf.SendEnv) {
+				env = append(env, public.Env{Name: name, Value: value})
 			}
-			env = append(env, public.Env{Name: name, Value: value})
 		}
 	}
 	for _, e := range r.conf.SetEnv {
 		name, value, _ := strings.Cut(e, "=")
 		env = append(env, public.Env{Name: name, Value: value})
 	}
-	for _, e := range env {
+	return env
+}
+
+// tellEnvironment writes the lines about it to the log.
+func (r *run) tellEnvironment() {
+	if !r.log.Enabled(client.LevelDebug1) {
+		return
+	}
+	if len(r.conf.SendEnv) > 0 {
+		r.log.Debug1("Sending environment.")
+		for _, e := range r.io.Env {
+			if name, _, ok := strings.Cut(e, "="); !ok || !matchAny(name, r.conf.SendEnv) {
+				r.log.Debug3("Ignored env %s", name)
+			}
+		}
+	}
+	for _, e := range r.environment() {
 		r.log.Debug1("channel 0: setting env %s = \"%s\"", e.Name, e.Value)
 	}
-	return env
 }
 
 func matchAny(name string, patterns []string) bool {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -25,7 +26,9 @@ type loop struct {
 	client    *public.Client
 	session   *public.ClientSession
 	term      *terminal // not nil with a terminal
+	open      sync.Once // of streams
 	streams   streams
+	typed     io.WriteCloser // takes what the person types, where that is looked at
 
 	status     int          // exit status, -1 as long as there is none
 	killed     atomic.Int32 // signal that ended us
@@ -65,35 +68,147 @@ func (l *loop) withoutSession(ctx context.Context) error {
 }
 
 // withSession opens a session, starts what was asked for and waits for its
-// end.
+// end. All of it has left with the login where that was possible.
 func (l *loop) withSession(ctx context.Context) error {
-	l.openStreams()
+	l.setUp()
+	defer l.term.restore()
+	s, err := l.begin(ctx)
+	if err != nil {
+		return err
+	}
 	if l.tty {
-		l.term = &terminal{f: l.io.In}
+		stop := tty.OnResize(func() {
+			defer l.guard()
+			s.WindowChange(l.term.size())
+		})
+		context.AfterFunc(l.client.Context(), stop)
+	}
+	if l.typed != nil {
+		go func() {
+			defer l.guard()
+			l.type_(l.typed)
+		}()
+	}
+	return s.Wait(ctx)
+}
+
+// setUp takes the standard files and readies the terminal. It is called once
+// the server has let us in, and again where that was not needed.
+func (l *loop) setUp() {
+	l.open.Do(l.openStreams)
+	if l.tty {
 		if err := l.term.raw(); err != nil && l.conf.RequestTTY != sshconfig.TTYForce {
 			l.io.Errorf("tcgetattr: %s", client.Strerror(err))
 		}
-		defer l.term.restore()
 	}
+}
+
+// begin opens the session and starts its program.
+func (l *loop) begin(ctx context.Context) (*public.ClientSession, error) {
+	if s := l.session; s != nil {
+		l.tellSession()
+		if err := l.toBackground(); err != nil {
+			return nil, err
+		}
+		l.log.Debug1("Entering interactive session.")
+		l.markTraffic()
+		l.tellProgram()
+		err := s.Granted(ctx)
+		if err != public.ErrNotOpened {
+			return s, err
+		}
+		l.session, l.typed = nil, nil
+		l.log.Debug2("The server did not look at what was sent early; sending it again.")
+		return l.beginSlowly(ctx, false)
+	}
+	if yes, _ := l.client.Pipelines(); yes {
+		if err := l.queue(l.client); err != nil {
+			return nil, err
+		}
+		if err := l.client.Flush(); err != nil {
+			return nil, err
+		}
+		return l.begin(ctx)
+	}
+	return l.beginSlowly(ctx, true)
+}
+
+// beginSlowly waits for the server's answer to each step.
+func (l *loop) beginSlowly(ctx context.Context, tell bool) (*public.ClientSession, error) {
 	s, err := l.client.NewSession(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.session = s
+	if tell {
+		l.tellSession()
+		if err := l.toBackground(); err != nil {
+			return nil, err
+		}
+		l.log.Debug1("Entering interactive session.")
+		l.markTraffic()
+		l.tellProgram()
+	}
+	if l.noMoreSessions(l.client) {
+		l.client.SendRequest(ctx, noMoreSessions, false, nil)
+	}
+	l.connect(s)
+	return s, s.Begin(ctx, l.program())
+}
+
+const noMoreSessions = "no-more-sessions@openssh.com"
+
+// noMoreSessions reports whether the server is told that this session is the
+// only one.
+func (l *loop) noMoreSessions(c *public.Client) bool {
+	return strings.HasPrefix(string(c.ServerVersion()), "SSH-2.0-OpenSSH") && l.conf.ControlMaster == sshconfig.MasterNo
+}
+
+// queue queues the session and all that starts its program, for one flight.
+func (l *loop) queue(c *public.Client) error {
+	s, err := c.QueueSession(l.program(), func(s *public.ClientSession) {
+		if l.noMoreSessions(c) {
+			c.QueueRequest(noMoreSessions, nil)
+		}
+		l.connect(s)
+	})
 	if err != nil {
 		return err
 	}
 	l.session = s
+	return nil
+}
+
+// early has the session leave together with the login, unless something is to
+// happen between the two.
+func (l *loop) early(c *public.Client) {
+	k := l.conf
+	if k.SessionType == sshconfig.SessionNone || k.PermitLocalCommand && k.LocalCommand != "" ||
+		k.ForwardAgent.On || k.ForwardX11 || k.Tunnel != sshconfig.TunnelNo ||
+		len(k.LocalForward)+len(k.RemoteForward)+len(k.DynamicForward) > 0 {
+		return
+	}
+	l.open.Do(l.openStreams)
+	l.queue(c)
+}
+
+// tellSession and tellProgram write to the log what was sent.
+func (l *loop) tellSession() {
 	l.log.Debug1("channel 0: new session [client-session] (inactive timeout: 0)")
-	if strings.HasPrefix(string(l.client.ServerVersion()), "SSH-2.0-OpenSSH") && l.conf.ControlMaster == sshconfig.MasterNo {
+	if l.noMoreSessions(l.client) {
 		l.log.Debug1("Requesting no-more-sessions@openssh.com")
-		l.client.SendRequest(ctx, "no-more-sessions@openssh.com", false, nil)
 	}
-	if err := l.toBackground(); err != nil {
-		return err
+}
+
+func (l *loop) tellProgram() {
+	l.tellEnvironment()
+	switch {
+	case l.command == "":
+	case l.conf.SessionType == sshconfig.SessionSubsystem:
+		l.log.Debug1("Sending subsystem: %.900s", l.command)
+	default:
+		l.log.Debug1("Sending command: %.900s", l.command)
 	}
-	l.log.Debug1("Entering interactive session.")
-	l.markTraffic()
-	if err := l.start(ctx); err != nil {
-		return err
-	}
-	return s.Wait(ctx)
 }
 
 // openStreams takes the process's standard files for the session.
@@ -123,48 +238,30 @@ type kept struct{ *rawio.File }
 
 func (kept) CloseWrite() error { return nil }
 
-// start sends everything that starts the program and connects the streams.
-func (l *loop) start(ctx context.Context) error {
-	s := l.session
+// program is what the session starts.
+func (l *loop) program() *public.Program {
 	p := &public.Program{Refused: l.refused, Env: l.environment()}
 	if l.tty {
 		p.PTY = &public.PTY{Term: l.termName(), Window: l.term.size(), Modes: l.term.modes()}
 	}
-	switch {
-	case l.command == "":
-	case l.conf.SessionType == sshconfig.SessionSubsystem:
-		l.log.Debug1("Sending subsystem: %.900s", l.command)
+	if l.conf.SessionType == sshconfig.SessionSubsystem {
 		p.Subsystem = l.command
-	default:
-		l.log.Debug1("Sending command: %.900s", l.command)
+	} else {
 		p.Command = l.command
 	}
+	return p
+}
+
+// connect gives the session its streams.
+func (l *loop) connect(s *public.ClientSession) {
 	s.Stdout, s.Stderr = kept{l.streams.out}, kept{l.streams.err}
-	var typed io.WriteCloser
 	switch {
 	case l.streams.in == nil:
 	case l.tty && l.conf.EscapeChar != sshconfig.NoEscape:
-		typed, _ = s.StdinPipe()
+		l.typed, _ = s.StdinPipe()
 	default:
 		s.Stdin = l.streams.in
 	}
-	if err := s.Begin(ctx, p); err != nil {
-		return err
-	}
-	if l.tty {
-		stop := tty.OnResize(func() {
-			defer l.guard()
-			s.WindowChange(l.term.size())
-		})
-		context.AfterFunc(l.client.Context(), stop)
-	}
-	if typed != nil {
-		go func() {
-			defer l.guard()
-			l.type_(typed)
-		}()
-	}
-	return nil
 }
 
 // termName is the terminal's type: a SetEnv of TERM counts before ours.

@@ -42,8 +42,11 @@ func (t *terminal) raw() error {
 	})
 }
 
-// restore ends raw mode.
+// restore ends raw mode. A nil terminal is none.
 func (t *terminal) restore() {
+	if t == nil {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.before == nil {
@@ -58,10 +61,17 @@ func (t *terminal) restore() {
 func (t *terminal) modes() []byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.before == nil {
+	state := t.before
+	if state == nil {
+		t.control(func(fd int) (err error) {
+			state, err = tty.GetState(fd)
+			return err
+		})
+	}
+	if state == nil {
 		return []byte{0}
 	}
-	return t.before.Modes()
+	return state.Modes()
 }
 
 // size is the window's size, zero where there is none.
