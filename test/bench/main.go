@@ -208,12 +208,13 @@ func (b *bench) here(ps ...pair) []pair {
 // cost is what one run took.
 type cost struct {
 	wall, client, server time.Duration
+	trips                int64 // round trips on the wire, where they were counted
 }
 
 func (c cost) cpu() time.Duration { return c.client + c.server }
 
 func (c cost) less(d cost) cost {
-	return cost{c.wall - d.wall, c.client - d.client, c.server - d.server}
+	return cost{wall: c.wall - d.wall, client: c.client - d.client, server: c.server - d.server}
 }
 
 // measure runs a request of the pair once. stdin is a file name, "" for none.

@@ -130,7 +130,12 @@ func (r *report) each(row string, res map[pair][]cost) {
 func (r *report) trips(row string, rtt time.Duration, res map[pair][]cost) {
 	for _, p := range sorted(res) {
 		cs := res[p]
-		r.row(row, p.String(), fmt.Sprintf("%s, %.1f round trips", ms(medianOf(cs, wall)), float64(medianOf(cs, onClient))/float64(rtt)),
+		var counted []float64
+		for _, c := range cs {
+			counted = append(counted, float64(c.trips))
+		}
+		slices.Sort(counted)
+		r.row(row, p.String(), fmt.Sprintf("%s, %.1f round trips; %.0f counted on the wire", ms(medianOf(cs, wall)), float64(medianOf(cs, onClient))/float64(rtt), counted[len(counted)/2]),
 			"–", "–", times(cs, res[base], wall), "–")
 	}
 }

@@ -49,7 +49,7 @@ type Count struct {
 	Turns int64
 	// Rounds is how many round trips the answers took: each byte that goes up
 	// belongs to one round more than what had been delivered to its sender, each
-	// that comes down to that of what had been delivered up. What the connecting
+	// that comes down to that of what had been delivered up, or to the first. What the connecting
 	// side says at last and nobody answers is none, and neither is the handshake
 	// of TCP. With a Delay longer than either side needs to say all that it can
 	// say, it does not depend on time.
@@ -146,6 +146,7 @@ func (p *Proxy) join(ctx context.Context, a, b net.Conn) {
 	last := 0              // who sent last
 	var delivered [2]int64 // the latest round of what each direction has delivered
 	var rounds int64
+	spoken := false // something has gone up
 	seen := func(way int, total *atomic.Int64) func(int) int64 {
 		return func(n int) int64 {
 			mu.Lock()
@@ -155,10 +156,14 @@ func (p *Proxy) join(ctx context.Context, a, b net.Conn) {
 				last = way
 				p.turns.Add(1)
 			}
+			if way == goesUp && !spoken {
+				spoken = true
+				return 1 // a slow start is not a wait for the greeting
+			}
 			if way == goesUp {
 				return delivered[goesDown-1] + 1
 			}
-			round := delivered[goesUp-1]
+			round := max(delivered[goesUp-1], 1) // unasked, it takes as long
 			if round > rounds {
 				p.rounds.Add(round - rounds)
 				rounds = round

@@ -36,7 +36,7 @@ func TestDelay(t *testing.T) {
 		client.Close()
 		server.Close()
 		c := <-done
-		if want := (Count{Conns: 1, Up: 15, Down: 15, Turns: 6}); c != want {
+		if want := (Count{Conns: 1, Up: 15, Down: 15, Turns: 6, Rounds: 3}); c != want {
 			t.Errorf("counted %+v, want %+v", c, want)
 		}
 	})

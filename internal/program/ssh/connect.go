@@ -36,12 +36,7 @@ func (r *run) connect(ctx context.Context) int {
 	if r.tty {
 		l.term = &terminal{f: r.io.In}
 	}
-	k.Early = l.early
-	k.LoggedIn = func(*public.Client) {
-		if l.session != nil {
-			l.setUp()
-		}
-	}
+	k.Early, k.LoggedIn = l.early, l.loggedIn
 	c, err := k.Connect(ctx)
 	if err != nil {
 		l.term.restore()

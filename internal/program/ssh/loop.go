@@ -25,8 +25,9 @@ type loop struct {
 	connector *client.Connector
 	client    *public.Client
 	session   *public.ClientSession
-	term      *terminal // not nil with a terminal
-	open      sync.Once // of streams
+	queued    *public.Client // whose session left with the login
+	term      *terminal      // not nil with a terminal
+	open      sync.Once      // of streams
 	streams   streams
 	typed     io.WriteCloser // takes what the person types, where that is looked at
 
@@ -189,7 +190,19 @@ func (l *loop) early(c *public.Client) {
 		return
 	}
 	l.open.Do(l.openStreams)
+	l.queued = c
 	l.queue(c)
+}
+
+// loggedIn readies the terminal for the session that left with the login. One
+// that left on a connection that was given up is forgotten.
+func (l *loop) loggedIn(c *public.Client) {
+	if l.queued != c {
+		l.session, l.typed = nil, nil
+	}
+	if l.session != nil {
+		l.setUp()
+	}
 }
 
 // tellSession and tellProgram write to the log what was sent.

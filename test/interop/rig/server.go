@@ -40,6 +40,7 @@ type ServerOptions struct {
 	HostKeys []string // names in KeyTypes; nil means all that it can hold
 	Rekey    string   // RekeyLimit, "" for its default
 	Config   []string // further lines, for those with OpenSSH's configuration
+	Defaults bool     // such a server has on what its release has on, not everything
 	Group    *Group   // the control group it runs in
 }
 
@@ -229,6 +230,9 @@ func (w *World) sshdConfig(name string, port int, o ServerOptions, more ...strin
 		line("RekeyLimit %s", o.Rekey)
 	}
 	for _, l := range more {
+		if o.Defaults && !strings.HasPrefix(l, "Sshd") {
+			continue
+		}
 		line("%s", l)
 	}
 	file := w.Path("sshd_config_" + name + "_" + strconv.Itoa(port))
