@@ -48,7 +48,7 @@ type visitor struct {
 	user    string
 	refused bool        // nobody has such a name
 	granted *auth.Login // once authorized
-	login   *login      // once logged in
+	login   *entrant    // once logged in
 }
 
 func (g *generation) newVisitor(remote, local net.Addr) *visitor {

@@ -8,13 +8,13 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/nacre-ssh/nacre/internal/rawio"
+	sshdlog "github.com/nacre-ssh/nacre/internal/sshd/log"
+	"github.com/nacre-ssh/nacre/internal/sshd/login"
 	"github.com/nacre-ssh/nacre/internal/system/pty"
 	"github.com/nacre-ssh/nacre/internal/system/tty"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -28,46 +28,28 @@ const (
 	growBudget = 16
 )
 
-// program is what a session runs.
-type program struct {
-	path string
-	argv []string
-	env  []string
-	dir  string // "" keeps ours
-	cred *syscall.Credential
-	plan []byte // for a login process: what it reads from descriptor 3
-}
-
-// status is how a program ended.
-type status struct {
-	code   int
-	signal string // RFC 4254 §6.10 without "SIG"; "" when it exited
-	core   bool
-}
-
 // child is a program of a session and our ends of its three descriptors.
 type child struct {
-	proc  *os.Process
-	pidfd int // as attributes prepared it
+	proc *login.Process
 
 	in, out, err *rawio.File // in and out are one terminal when pty is set; err is nil then
 	pty          *pty.Pty
 
-	mu     sync.Mutex // of reaped: no signal may reach a number that is somebody else's by now
-	reaped bool
+	told    sync.WaitGroup // what the process has to tell
+	refused bool           // it told of a refusal that is final
 
 	gone   atomic.Bool // the program has ended: what its terminal holds is the rest
 	ended  chan struct{}
-	status status
+	status login.Status
 }
 
-// startPlain runs p on three pipes, as leader of a session of its own. budget
-// limits how many pipes may grow. The caller calls watch.
-func startPlain(p *program, budget *atomic.Int32) (*child, error) {
+// startPlain carries p out on three pipes. budget limits how many pipes may
+// grow. The caller calls watch.
+func startPlain(p *login.Plan, lines *sshdlog.Lines, budget *atomic.Int32) (*child, error) {
 	c := &child{ended: make(chan struct{})}
 	var theirs []*os.File
+	defer func() { closeAll(theirs) }()
 	fail := func(err error) (*child, error) {
-		closeAll(theirs)
 		c.close()
 		return nil, err
 	}
@@ -89,41 +71,20 @@ func startPlain(p *program, budget *atomic.Int32) (*child, error) {
 	for _, f := range [...]*rawio.File{c.in, c.out, c.err} {
 		f.GrowPipeAfter(growAfter, growTo, budget)
 	}
-	sys := c.attributes(p)
-	sys.Setsid = true
-	plan, err := planFile(p)
-	if err != nil {
+	if err := c.start(p, lines, cin, cout, cerr, false); err != nil {
 		return fail(err)
 	}
-	if plan != nil {
-		theirs = append(theirs, plan)
-	}
-	c.proc, err = os.StartProcess(p.path, p.argv, &os.ProcAttr{Dir: p.dir, Env: p.env, Files: theirs, Sys: sys})
-	if err != nil {
-		return fail(err)
-	}
-	closeAll(theirs)
 	return c, nil
 }
 
-// startTerminal runs p on terminal t, which it takes over. The caller calls
-// watch.
-func startTerminal(p *program, t *pty.Pty) (*child, error) {
+// startTerminal carries p out on terminal t, which it takes over. The caller
+// calls watch.
+func startTerminal(p *login.Plan, lines *sshdlog.Lines, t *pty.Pty) (*child, error) {
 	c := &child{ended: make(chan struct{}), pty: t}
 	c.out = rawio.NewFile(t.Master)
 	c.in = c.out
-	plan, err := planFile(p)
-	if err != nil {
-		t.Slave.Close()
-		c.close()
-		return nil, err
-	}
-	var extra []*os.File
-	if plan != nil {
-		defer plan.Close()
-		extra = append(extra, plan)
-	}
-	c.proc, err = t.Start(p.path, p.argv, &os.ProcAttr{Dir: p.dir, Env: p.env, Sys: c.attributes(p)}, extra...)
+	err := c.start(p, lines, t.Slave, t.Slave, t.Slave, true)
+	t.Slave.Close()
 	if err != nil {
 		c.close()
 		return nil, err
@@ -131,27 +92,16 @@ func startTerminal(p *program, t *pty.Pty) (*child, error) {
 	return c, nil
 }
 
-// planFile is the reading end of a pipe that holds p.plan, nil without one. A
-// plan is smaller than a pipe, so nobody need stay behind to write it.
-func planFile(p *program) (*os.File, error) {
-	if p.plan == nil {
-		return nil, nil
-	}
-	r, w, err := rawio.PipeToChild()
+func (c *child) start(p *login.Plan, lines *sshdlog.Lines, stdin, stdout, stderr *os.File, tty bool) error {
+	cmd, err := p.Command(stdin, stdout, stderr, tty)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer w.Close()
-	w.GrowPipe(growTo)
-	n, err := w.TryWritev([][]byte{p.plan})
-	if err == nil && n < len(p.plan) {
-		err = errors.New("sshd: environment and command are too long for one session")
+	if c.proc, err = login.Spawn(cmd); err != nil {
+		return err
 	}
-	if err != nil {
-		r.Close()
-		return nil, err
-	}
-	return r, nil
+	c.told.Go(func() { c.refused = cmd.Relay(lines) })
+	return nil
 }
 
 func closeAll(files []*os.File) {
@@ -162,82 +112,20 @@ func closeAll(files []*os.File) {
 
 // watch reaps the program on a goroutine of its own, and then calls ended. It
 // may outlive the session: then reaping is all it does.
-func (c *child) watch(ended func(status)) { go c.wait(ended) }
+func (c *child) watch(ended func(login.Status)) { go c.wait(ended) }
 
-func (c *child) wait(ended func(status)) {
-	c.parkUntilGone()
-	st, err := c.proc.Wait()
-	c.mu.Lock()
-	c.reaped = true
-	c.mu.Unlock()
-	c.status = statusOf(st, err)
+func (c *child) wait(ended func(login.Status)) {
+	c.status = c.proc.Wait()
+	c.told.Wait()
 	c.gone.Store(true)
 	if c.pty != nil {
 		// Wake a reader that waits: what is there is all there will be.
 		_ = c.out.SetReadDeadline(time.Unix(1, 0))
 	}
-	if ended != nil {
+	if ended != nil && !c.refused {
 		ended(c.status)
 	}
 	close(c.ended)
-}
-
-func statusOf(st *os.ProcessState, err error) status {
-	if err != nil || st == nil {
-		return status{code: 255}
-	}
-	if ws, ok := st.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		return status{signal: signalName(ws.Signal()), core: ws.CoreDump()}
-	}
-	return status{code: st.ExitCode()}
-}
-
-// signals are the names of RFC 4254 §6.10.
-var signals = [...]struct {
-	name string
-	num  syscall.Signal
-	ask  bool // a client may ask for it
-}{
-	{"ABRT", syscall.SIGABRT, false},
-	{"ALRM", syscall.SIGALRM, false},
-	{"FPE", syscall.SIGFPE, false},
-	{"HUP", syscall.SIGHUP, true},
-	{"ILL", syscall.SIGILL, false},
-	{"INT", syscall.SIGINT, true},
-	{"KILL", syscall.SIGKILL, true},
-	{"PIPE", syscall.SIGPIPE, false},
-	{"QUIT", syscall.SIGQUIT, true},
-	{"SEGV", syscall.SIGSEGV, false},
-	{"TERM", syscall.SIGTERM, true},
-	{"USR1", syscall.SIGUSR1, true},
-	{"USR2", syscall.SIGUSR2, true},
-}
-
-func signalName(s syscall.Signal) string {
-	for _, r := range signals {
-		if r.num == s {
-			return r.name
-		}
-	}
-	return "SIG@openssh.com"
-}
-
-// errSignal says that a client asked for a signal it may not send.
-var errSignal = errors.New("unsupported signal")
-
-// kill sends the signal called name to the program's process group.
-func (c *child) kill(name string) error {
-	for _, r := range signals {
-		if r.name == name && r.ask {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			if c.reaped {
-				return os.ErrProcessDone
-			}
-			return unix.Kill(-c.proc.Pid, unix.Signal(r.num))
-		}
-	}
-	return errSignal
 }
 
 // resize tells the terminal its new size.

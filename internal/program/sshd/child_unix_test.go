@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nacre-ssh/nacre/internal/sshd/login"
 	"github.com/nacre-ssh/nacre/internal/system/pty"
 	"go.uber.org/goleak"
 )
@@ -25,14 +25,14 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func shell(script string) *program {
-	return &program{path: "/bin/sh", argv: []string{"sh", "-c", script}, env: []string{"PATH=/usr/bin:/bin"}, dir: "/"}
+func shell(script string) *login.Plan {
+	return &login.Plan{Shell: "/bin/sh", Argv: []string{"sh", "-c", script}, Early: []string{"PATH=/usr/bin:/bin"}, Home: "/"}
 }
 
 // start runs p on pipes.
-func start(t *testing.T, p *program, budget *atomic.Int32) *child {
+func start(t *testing.T, p *login.Plan, budget *atomic.Int32) *child {
 	t.Helper()
-	c, err := startPlain(p, budget)
+	c, err := startPlain(p, nil, budget)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,14 +40,14 @@ func start(t *testing.T, p *program, budget *atomic.Int32) *child {
 	return c
 }
 
-func await(t *testing.T, c *child) status {
+func await(t *testing.T, c *child) login.Status {
 	t.Helper()
 	select {
 	case <-c.ended:
 		return c.status
 	case <-time.After(time.Minute):
 		t.Fatal("the program does not end")
-		return status{}
+		return login.Status{}
 	}
 }
 
@@ -65,7 +65,7 @@ func TestPlain(t *testing.T) {
 	if string(out) != "out hello\nleader\n" || <-errs != "err\n" {
 		t.Errorf("%q", out)
 	}
-	if st := await(t, c); st != (status{code: 7}) {
+	if st := await(t, c); st != (login.Status{Code: 7}) {
 		t.Errorf("%+v", st)
 	}
 }
@@ -73,15 +73,15 @@ func TestPlain(t *testing.T) {
 func TestStartFailureLeavesNothing(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	before := openFiles(t)
-	if _, err := startPlain(&program{path: "/nonexistent", argv: []string{"x"}}, nil); !os.IsNotExist(err) {
+	if _, err := startPlain(&login.Plan{Shell: "/nonexistent", Argv: []string{"x"}, Home: "/"}, nil, nil); !os.IsNotExist(err) {
 		t.Error(err)
 	}
 	p, err := pty.Open()
 	must(t, err)
-	if _, err := startTerminal(&program{path: "/nonexistent", argv: []string{"x"}}, p); !os.IsNotExist(err) {
+	if _, err := startTerminal(&login.Plan{Shell: "/nonexistent", Argv: []string{"x"}, Home: "/"}, nil, p); !os.IsNotExist(err) {
 		t.Error(err)
 	}
-	if _, err := startPlain(&program{path: "/bin/sh", argv: []string{"x"}, plan: make([]byte, growTo+1)}, nil); err == nil {
+	if _, err := startPlain(&login.Plan{Shell: "/bin/sh", Argv: []string{"x"}, Text: strings.Repeat("x", login.MaxPlan)}, nil, nil); err == nil {
 		t.Error("a plan beyond all bounds was taken")
 	}
 	if after := openFiles(t); after != before {
@@ -101,13 +101,13 @@ func TestSignals(t *testing.T) {
 	} {
 		c := start(t, shell(s.script), nil)
 		if s.name == "" {
-			must(t, c.kill("KILL"))
+			must(t, c.proc.Signal("KILL"))
 			s.name = "KILL"
 		}
-		if st := await(t, c); st.signal != s.name {
+		if st := await(t, c); st.Signal != s.name {
 			t.Errorf("%s: %+v", s.script, st)
 		}
-		if err := c.kill("TERM"); err != os.ErrProcessDone {
+		if err := c.proc.Signal("TERM"); err != os.ErrProcessDone {
 			t.Errorf("signal to a number that is free: %v", err)
 		}
 		c.close()
@@ -119,17 +119,17 @@ func TestSignals(t *testing.T) {
 	_, err := io.ReadFull(c.out, b)
 	must(t, err)
 	for _, n := range []string{"STOP", "CHLD", "SEGV", "", "term"} {
-		if err := c.kill(n); err != errSignal {
+		if err := c.proc.Signal(n); err != login.ErrSignal {
 			t.Errorf("%q: %v", n, err)
 		}
 	}
-	must(t, c.kill("USR1"))
+	must(t, c.proc.Signal("USR1"))
 	out, err := io.ReadAll(c.out) // ends only when the sleep is gone too
 	must(t, err)
 	if string(out) != "caught\n" {
 		t.Errorf("%q", out)
 	}
-	if st := await(t, c); st.code != 3 {
+	if st := await(t, c); st.Code != 3 {
 		t.Errorf("%+v", st)
 	}
 }
@@ -164,7 +164,7 @@ func TestEarlyEnd(t *testing.T) {
 		}
 	}
 	c.in.Close()
-	if st := await(t, c); st.code != 5 {
+	if st := await(t, c); st.Code != 5 {
 		t.Errorf("%+v", st)
 	}
 }
@@ -179,7 +179,7 @@ func TestNoDescriptors(t *testing.T) {
 	d, err := syscall.Dup(int(f.Fd())) // as inherited from our parent: no close-on-exec
 	must(t, err)
 	defer syscall.Close(d)
-	closeOnExec(3)
+	login.CloseOnExec(3)
 	c := start(t, shell(`ls /proc/self/fd | tr '\n' ' '`), nil)
 	defer c.close()
 	out, err := io.ReadAll(c.out)
@@ -196,7 +196,7 @@ func TestTerminalEndsWithItsProgram(t *testing.T) {
 	for range 20 {
 		p, err := pty.Open()
 		must(t, err)
-		c, err := startTerminal(shell(`trap '' HUP; sleep 1000 & yes | head -c 20000; echo; echo last; exit 9`), p)
+		c, err := startTerminal(shell(`trap '' HUP; sleep 1000 & yes | head -c 20000; echo; echo last; exit 9`), nil, p)
 		must(t, err)
 		c.watch(nil)
 		o := output{c, c.out}
@@ -211,13 +211,13 @@ func TestTerminalEndsWithItsProgram(t *testing.T) {
 			}
 			must(t, err)
 		}
-		if st := await(t, c); st.code != 9 {
+		if st := await(t, c); st.Code != 9 {
 			t.Errorf("%+v", st)
 		}
 		if !bytes.HasSuffix(got, []byte("last\r\n")) || len(got) < 30_000 {
 			t.Errorf("%d bytes, ending %q", len(got), got[max(0, len(got)-20):])
 		}
-		_ = syscall.Kill(-c.proc.Pid, syscall.SIGKILL) // the sleep
+		_ = syscall.Kill(-c.proc.Pid(), syscall.SIGKILL) // the sleep
 		c.close()
 	}
 }
@@ -225,7 +225,7 @@ func TestTerminalEndsWithItsProgram(t *testing.T) {
 func TestTerminalSink(t *testing.T) {
 	p, err := pty.Open()
 	must(t, err)
-	c, err := startTerminal(shell(`stty -echo; echo ready; read x; echo "<$x>"`), p)
+	c, err := startTerminal(shell(`stty -echo; echo ready; read x; echo "<$x>"`), nil, p)
 	must(t, err)
 	c.watch(nil)
 	defer c.close()
@@ -265,83 +265,4 @@ func TestBudget(t *testing.T) {
 		t.Errorf("%d left", budget.Load())
 	}
 	await(t, c)
-}
-
-// The login process does its work and becomes the program.
-func TestLoginProcess(t *testing.T) {
-	home := t.TempDir()
-	must(t, os.MkdirAll(filepath.Join(home, ".ssh"), 0o700))
-	must(t, os.WriteFile(filepath.Join(home, ".ssh/rc"), []byte("read c; echo rc $c $FROMFILE $PWD >&2\n"), 0o600))
-	must(t, os.WriteFile(filepath.Join(home, ".ssh/environment"), []byte("# x\n  FROMFILE=1\nbroken\nLATE=file\nOTHER=1\n"), 0o600))
-	p := plan{
-		shell: "/bin/sh", argv: []string{"sh", "-c", `echo $0 $FROMFILE $LATE "$OTHER" $PWD; ls /proc/self/fd | wc -l`},
-		early: environment{"PATH=/usr/bin:/bin", "EARLY=1"}, late: environment{"LATE=late"},
-		envFile: "FROM*,LATE", home: home, text: "Welcome\n", rc: true, sysRC: true, x11: "MIT-MAGIC-COOKIE-1 00ff",
-	}
-	if p.direct() {
-		t.Error("nothing to do?")
-	}
-	c := start(t, &program{path: self(), argv: []string{"sshd", loginWord}, env: []string{}, dir: "/", plan: p.marshal()}, nil)
-	defer c.close()
-	c.in.Close()
-	out, err := io.ReadAll(c.out)
-	must(t, err)
-	errs, _ := io.ReadAll(c.err)
-	if want := "Welcome\nsh 1 late  " + home + "\n4\n"; string(out) != want {
-		t.Errorf("out %q, want %q", out, want)
-	}
-	if want := "Bad line 3 in " + home + "/.ssh/environment\nrc MIT-MAGIC-COOKIE-1 00ff 1 " + home + "\n"; string(errs) != want {
-		t.Errorf("err %q, want %q", errs, want)
-	}
-	if st := await(t, c); st.code != 0 {
-		t.Errorf("%+v", st)
-	}
-}
-
-func TestPlanSurvives(t *testing.T) {
-	p := plan{shell: "/bin/sh", argv: []string{"-sh"}, early: environment{"A=1"}, late: environment{"B=2", "C=3"}, envFile: "*",
-		home: "/h", text: "x", motd: true, nologin: true, user: "u", rc: true, sysRC: true, x11: "a b", xauth: "/x", authDisplay: "unix:10.0"}
-	var q plan
-	must(t, q.unmarshal(p.marshal()))
-	if string(q.marshal()) != string(p.marshal()) || q.late[1] != "C=3" || !q.sysRC {
-		t.Errorf("%+v", q)
-	}
-	for i := range p.marshal() {
-		if q.unmarshal(p.marshal()[:i]) == nil {
-			t.Errorf("cut at %d is taken", i)
-		}
-	}
-}
-
-func TestDirect(t *testing.T) {
-	home := t.TempDir()
-	p := plan{home: home, rc: true, envFile: "*"}
-	if !p.direct() {
-		t.Error("an empty home needs a process")
-	}
-	p.home = filepath.Join(home, "missing")
-	if p.direct() {
-		t.Error("a missing home needs its message")
-	}
-}
-
-func TestNoHome(t *testing.T) {
-	p := plan{shell: "/bin/sh", argv: []string{"sh", "-c", "pwd"}, home: "/nonexistent"}
-	c := start(t, &program{path: self(), argv: []string{"sshd", loginWord}, env: []string{}, dir: "/", plan: p.marshal()}, nil)
-	defer c.close()
-	out, _ := io.ReadAll(c.out)
-	errs, _ := io.ReadAll(c.err)
-	if string(out) != "/\n" || string(errs) != "Could not chdir to home directory /nonexistent: No such file or directory\n" {
-		t.Errorf("%q %q", out, errs)
-	}
-	p.shell = "/nonexistent/sh"
-	c2 := start(t, &program{path: self(), argv: []string{"sshd", loginWord}, env: []string{}, dir: "/", plan: p.marshal()}, nil)
-	defer c2.close()
-	errs, _ = io.ReadAll(c2.err)
-	if !strings.HasSuffix(string(errs), "/nonexistent/sh: No such file or directory\n") {
-		t.Errorf("%q", errs)
-	}
-	if st := await(t, c2); st.code != 1 {
-		t.Errorf("%+v", st)
-	}
 }

@@ -142,7 +142,6 @@ func unsupported(cfg *sshconfig.Server) (refuse, tell []string) {
 		on   bool
 		text string
 	}{
-		{cfg.ChrootDirectory != "", "ChrootDirectory"},
 		{cfg.RDomain != "", "RDomain"},
 		{cfg.HostKeyAgent != "", "HostKeyAgent"},
 	} {
@@ -166,7 +165,6 @@ func unsupported(cfg *sshconfig.Server) (refuse, tell []string) {
 		{cfg.UnusedConnectionTimeout != 0, "UnusedConnectionTimeout"},
 		{cfg.PerSourceMaxStartups >= 0, "PerSourceMaxStartups"},
 		{cfg.IsSet("PerSourcePenalties") && cfg.PerSourcePenalties.On, "PerSourcePenalties"},
-		{len(cfg.LogVerbose) > 0, "LogVerbose"},
 	} {
 		if w.on {
 			tell = append(tell, w.text)

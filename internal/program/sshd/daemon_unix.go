@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/nacre-ssh/nacre/internal/program/stdio"
+	"github.com/nacre-ssh/nacre/internal/sshd/login"
 	"golang.org/x/sys/unix"
 )
 
@@ -95,7 +96,7 @@ func writePid(path string) error {
 // reaches a child, no signal that our parent ignored is ignored there, nobody
 // but the owner may write what is created.
 func tidy() {
-	closeOnExec(3)
+	login.CloseOnExec(3)
 	unix.Umask(unix.Umask(0o022) | 0o022)
 	for s := syscall.Signal(1); s < 32; s++ {
 		if signal.Ignored(s) && s != syscall.SIGPIPE {

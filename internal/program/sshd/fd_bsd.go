@@ -4,13 +4,6 @@ package sshd
 
 import "golang.org/x/sys/unix"
 
-// closeOnExec marks every descriptor from first on.
-func closeOnExec(first int) {
-	for fd := first; fd < 1024; fd++ {
-		unix.CloseOnExec(fd)
-	}
-}
-
 func dup2(from, to int) error { return unix.Dup2(from, to) }
 
 // monotonic is for systemd, which is not here.

@@ -40,7 +40,7 @@ func rules(cfg *sshconfig.Server, key *keyfile.AuthorizedOptions, uid uint32) *f
 }
 
 // newForwards is the forwarding of a login: this process connects and listens.
-func (l *login) newForwards() *forward.Server {
+func (l *entrant) newForwards() *forward.Server {
 	v := l.v
 	return &forward.Server{
 		Rules: rules(v.cfg, l.options, l.account.UID),

@@ -23,6 +23,7 @@ import (
 	"github.com/nacre-ssh/nacre/internal/keyfile"
 	"github.com/nacre-ssh/nacre/internal/program/stdio"
 	sshdlog "github.com/nacre-ssh/nacre/internal/sshd/log"
+	"github.com/nacre-ssh/nacre/internal/sshd/login"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/ssh"
 	"github.com/nacre-ssh/nacre/sshconfig"
@@ -311,7 +312,7 @@ func TestEnvironment(t *testing.T) {
 	host, port, _ := net.SplitHostPort(c.LocalAddr().String())
 	_, sport, _ := net.SplitHostPort(r.addr)
 	want := map[string]string{
-		"USER": tester, "LOGNAME": tester, "HOME": r.home, "SHELL": "/bin/sh", "PATH": stdPath, "MAIL": "/var/mail/" + tester,
+		"USER": tester, "LOGNAME": tester, "HOME": r.home, "SHELL": "/bin/sh", "PATH": login.Path(os.Getuid() == 0), "MAIL": "/var/mail/" + tester,
 		"LANG": "client", "LC_X": "client", "LC_ALL": "config", "SET": "config", "KEY1": "k", "FILE": "1", "SSH_TTY": "client",
 		"SSH_CLIENT": host + " " + port + " " + sport, "SSH_CONNECTION": host + " " + port + " 127.0.0.1 " + sport,
 	}
@@ -560,7 +561,6 @@ func TestWho(t *testing.T) {
 		{name: "match", config: []string{"Match User tester", "\tAuthorizedKeysFile none"}},
 		{name: "match another", config: []string{"Match User other", "\tAuthorizedKeysFile none"}, in: true},
 		{name: "RefuseConnection", config: []string{"RefuseConnection=yes"}, log: "administratively prohibited connection for tester from 127.0.0.1 port"},
-		{name: "not there yet", config: []string{"ChrootDirectory=/"}, log: "ChrootDirectory of the configuration for user tester is not supported yet"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t, c.config...)

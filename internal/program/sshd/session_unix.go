@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +16,7 @@ import (
 	"github.com/nacre-ssh/nacre/internal/keyfile"
 	"github.com/nacre-ssh/nacre/internal/rawio"
 	"github.com/nacre-ssh/nacre/internal/sshd/auth"
+	"github.com/nacre-ssh/nacre/internal/sshd/login"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/internal/system/pty"
 	"github.com/nacre-ssh/nacre/internal/system/tty"
@@ -24,8 +24,8 @@ import (
 	"github.com/nacre-ssh/nacre/sshconfig"
 )
 
-// login is a connection that has logged in.
-type login struct {
+// entrant is a connection that has logged in.
+type entrant struct {
 	v       *visitor
 	conn    *ssh.ServerConn
 	account *account.Account
@@ -49,7 +49,7 @@ func (g *generation) loggedIn(c *ssh.ServerConn) {
 		c.Close()
 		v.granted = &auth.Login{Account: &account.Account{Shell: "/bin/false"}, Config: v.cfg, Options: &keyfile.AuthorizedOptions{}}
 	}
-	l := &login{v: v, conn: c, account: v.granted.Account, options: v.granted.Options, terminal: map[*ssh.Session]*pty.Pty{}}
+	l := &entrant{v: v, conn: c, account: v.granted.Account, options: v.granted.Options, terminal: map[*ssh.Session]*pty.Pty{}}
 	l.budget.Store(growBudget)
 	forced := *l.options
 	if v.cfg.ForceCommand != "" {
@@ -68,7 +68,7 @@ func (g *generation) loggedIn(c *ssh.ServerConn) {
 }
 
 // exposeInfo writes the file that SSH_USER_AUTH names.
-func (l *login) exposeInfo() {
+func (l *entrant) exposeInfo() {
 	f, err := os.CreateTemp("/tmp", "sshauth.*")
 	if err != nil {
 		l.v.lines.Logf(sshconfig.Error, "ExposeAuthInfo: %s", reason(err))
@@ -92,7 +92,7 @@ func (l *login) exposeInfo() {
 }
 
 // end is called when the connection is over.
-func (l *login) end() {
+func (l *entrant) end() {
 	if l.info != "" {
 		os.Remove(l.info)
 	}
@@ -105,16 +105,7 @@ func (l *login) end() {
 }
 
 func (g *generation) acceptEnv(name string) bool {
-	return matchesEnv(name, g.cfg.AcceptEnv) || g.cfg.HasMatch() // the session looks again
-}
-
-func matchesEnv(name string, patterns []string) bool {
-	for _, p := range patterns {
-		if sshconfig.MatchPattern(name, p) {
-			return true
-		}
-	}
-	return false
+	return login.EnvAllowed(name, g.cfg.AcceptEnv) || g.cfg.HasMatch() // the session looks again
 }
 
 // subsystems are the names that may be asked for.
@@ -129,7 +120,7 @@ func (g *generation) subsystems() map[string]func(*ssh.Session) {
 	return m
 }
 
-func (g *generation) loginOf(s *ssh.Session) *login { return g.visit(s.Conn().Meta).login }
+func (g *generation) loginOf(s *ssh.Session) *entrant { return g.visit(s.Conn().Meta).login }
 
 // openPTY allocates the terminal of a pty-req.
 func (g *generation) openPTY(s *ssh.Session, t *ssh.PTY) error {
@@ -170,7 +161,7 @@ func (g *generation) session(s *ssh.Session) {
 	r.pty = l.terminal[s]
 	delete(l.terminal, s)
 	l.mu.Unlock()
-	if !r.choose() {
+	if !r.prepare() {
 		if r.pty != nil {
 			r.pty.Close()
 		}
@@ -181,7 +172,7 @@ func (g *generation) session(s *ssh.Session) {
 	if r.pty != nil {
 		on = " on " + strings.TrimPrefix(r.pty.Name, "/dev/")
 	}
-	l.v.lines.Logf(sshconfig.Verbose, "Starting session: %s%s for %s from %s id %d", r.title, on, l.account.Name, l.v.from(), slot)
+	l.v.lines.Logf(sshconfig.Verbose, "Starting session: %s%s for %s from %s id %d", r.plan.Title, on, l.account.Name, l.v.from(), slot)
 	r.do()
 	l.giveSlot(slot)
 	if s.Conn().Context().Err() == nil {
@@ -189,7 +180,7 @@ func (g *generation) session(s *ssh.Session) {
 	}
 }
 
-func (l *login) takeSlot() int {
+func (l *entrant) takeSlot() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, used := range l.slots {
@@ -202,7 +193,7 @@ func (l *login) takeSlot() int {
 	return len(l.slots) - 1
 }
 
-func (l *login) giveSlot(i int) {
+func (l *entrant) giveSlot(i int) {
 	l.mu.Lock()
 	l.slots[i] = false
 	l.mu.Unlock()
@@ -210,164 +201,75 @@ func (l *login) giveSlot(i int) {
 
 // run is one session's program.
 type run struct {
-	l     *login
-	s     *ssh.Session
-	cfg   *sshconfig.Server
-	pty   *pty.Pty
-	title string // what the log calls it
-
-	command   *string // nil: a login shell
-	original  string  // SSH_ORIGINAL_COMMAND
-	subsystem bool    // stderr goes nowhere
-	forced    bool
-	internal  []string // arguments of the built-in sftp server
+	l    *entrant
+	s    *ssh.Session
+	cfg  *sshconfig.Server
+	pty  *pty.Pty
+	plan *login.Plan
 }
 
-const internalSFTP = "internal-sftp"
-
-// choose finds out what is to run. False refuses; the client has been told.
-func (r *run) choose() bool {
-	asked := r.s.RequestedCommand()
-	name := r.s.Subsystem()
-	if name != "" {
-		r.subsystem = true
-		found := false
-		for _, s := range r.cfg.Subsystem {
-			if s.Name == name {
-				asked, found = s.Command, true
-				break
-			}
-		}
-		if !found && r.s.Conn().ForcedCommand() == "" {
-			r.l.v.lines.Logf(sshconfig.Info, "subsystem request for %s by user %s failed, subsystem not found", name, r.l.account.Name)
-			r.s.Exit(1)
-			return false
-		}
-		r.title = "subsystem '" + name + "'"
-	} else if asked != "" {
-		r.title = "command"
-	} else {
-		r.title = "shell"
+// prepare plans the session's process. False refuses; the client has been told.
+func (r *run) prepare() bool {
+	l, v := r.l, r.l.v
+	identity, err := identityOf(v.g.s.db, l.account)
+	if err == nil {
+		r.plan, err = login.NewSession(&login.SessionInfo{
+			Account: l.account, Identity: identity, Config: r.cfg, Options: l.options, Request: r.request(),
+			Remote: v.remote, RemotePort: v.remotePort, Local: v.local, LocalPort: v.localPort,
+			AuthFile: l.info, MustChange: v.granted.MustChange, Messages: l.messages(), TZ: v.g.s.tz, Debug: v.g.s.flags.debug > 0,
+		})
 	}
-	forced, where := r.cfg.ForceCommand, "config"
-	if forced == "" && r.l.options.Command != nil {
-		forced, where = *r.l.options.Command, "key-option"
+	var refused *login.RefusedError
+	switch {
+	case err == nil:
+		return true
+	case errors.As(err, &refused):
+		v.lines.Logf(refused.Level, "%s", refused.Line)
+		fmt.Fprint(r.s, refused.Text)
+	default:
+		v.lines.Logf(sshconfig.Error, "%s", reason(err))
 	}
-	if forced != "" {
-		r.forced, r.original = true, asked
-		r.title = fmt.Sprintf("forced-command (%s) '%s'", where, forced)
-		if isInternalSFTP(forced) && name != "sftp" {
-			r.l.v.lines.Logf(sshconfig.Error, "Connection from user %s %s: refusing non-sftp session", r.l.account.Name, r.l.v.from())
-			fmt.Fprint(r.s, "This service allows sftp connections only.\n")
-			r.s.Exit(1)
-			return false
-		}
-		r.command = &forced
-	} else if asked != "" {
-		r.command = &asked
-	}
-	if r.command != nil && (r.forced || r.subsystem) && isInternalSFTP(*r.command) {
-		words, err := sshconfig.SplitCommand(*r.command)
-		if err != nil {
-			r.l.v.lines.Logf(sshconfig.Error, "%s: %v", *r.command, err)
-			r.s.Exit(1)
-			return false
-		}
-		r.internal = words
-	}
-	return true
+	r.s.Exit(1)
+	return false
 }
 
-func isInternalSFTP(command string) bool {
-	rest, ok := strings.CutPrefix(command, internalSFTP)
-	return ok && (rest == "" || rest[0] == ' ' || rest[0] == '\t')
+// messages are the texts for the user, once.
+func (l *entrant) messages() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.v.granted.Messages
+	l.v.granted.Messages = nil
+	return m
 }
 
-// environment is what the program gets.
-func (r *run) environment() *sessionEnv {
-	l, a := r.l, r.l.account
-	e := &sessionEnv{user: a.Name, home: a.Home, shell: a.Shell, mail: !r.cfg.UsePAM, tz: l.v.g.s.tz, config: r.cfg.SetEnv}
+// request is what the client asks for.
+func (r *run) request() login.Request {
+	q := login.Request{Kind: login.Shell}
+	if name := r.s.Subsystem(); name != "" {
+		q.Kind, q.Name = login.Subsystem, name
+	} else if command := r.s.RequestedCommand(); command != "" {
+		q.Kind, q.Name = login.Exec, command
+	}
 	for _, v := range r.s.Environ() {
-		if matchesEnv(v.Name, r.cfg.AcceptEnv) {
-			e.client = append(e.client, v.Name+"="+v.Value)
-		} else {
-			l.v.lines.Logf(sshconfig.Debug2, "Ignoring env request %s: disallowed name", v.Name)
+		if !login.EnvAllowed(v.Name, r.cfg.AcceptEnv) {
+			r.l.v.lines.Logf(sshconfig.Debug2, "Ignoring env request %s: disallowed name", v.Name)
 		}
+		q.Env = append(q.Env, v.Name+"="+v.Value)
 	}
 	if t, ok := r.s.PTY(); ok {
-		e.term = t.Term
-	}
-	if u := r.cfg.PermitUserEnvironment; u.On {
-		for _, kv := range l.options.Environment {
-			if name, _, ok := strings.Cut(kv, "="); ok && sshconfig.MatchList(name, userPatterns(u), false) == 1 {
-				e.key = append(e.key, kv)
-			}
-		}
-	}
-	v := l.v
-	e.ssh = append(e.ssh,
-		fmt.Sprintf("SSH_CLIENT=%s %d %d", v.remote, v.remotePort, v.localPort),
-		fmt.Sprintf("SSH_CONNECTION=%s %d %s %d", v.remote, v.remotePort, v.local, v.localPort))
-	if l.info != "" {
-		e.ssh = append(e.ssh, "SSH_USER_AUTH="+l.info)
+		q.Term = t.Term
 	}
 	if r.pty != nil {
-		e.ssh = append(e.ssh, "SSH_TTY="+r.pty.Name)
+		q.TTY = r.pty.Name
 	}
-	if r.original != "" {
-		e.ssh = append(e.ssh, "SSH_ORIGINAL_COMMAND="+r.original)
-	}
-	return e
-}
-
-func userPatterns(u sshconfig.UserEnvironment) string {
-	if u.Patterns == "" {
-		return "*"
-	}
-	return u.Patterns
-}
-
-// program plans the session's process.
-func (r *run) program() (*program, error) {
-	a := r.l.account
-	env := r.environment()
-	p := &plan{
-		early: env.early(), late: env.late(), home: a.Home, user: a.Name,
-		nologin: !r.cfg.UsePAM && a.UID != 0,
-		rc:      r.l.options.UserRC && !r.subsystem && r.cfg.ForceCommand == "",
-		sysRC:   true,
-		motd:    r.cfg.PrintMotd && r.pty != nil && r.command == nil,
-	}
-	if u := r.cfg.PermitUserEnvironment; u.On {
-		p.envFile = userPatterns(u)
-	}
-	p.setCommand(a.Shell, r.command)
-	if r.internal != nil {
-		p.shell, p.argv = self(), append([]string{"sftp-server"}, r.internal[1:]...)
-	}
-	if r.l.v.g.s.flags.debug > 0 {
-		for i, kv := range join(p.early, p.late) {
-			if i == 0 {
-				fmt.Fprintln(r.l.v.g.s.io.Err, "Environment:")
-			}
-			fmt.Fprintln(r.l.v.g.s.io.Err, " ", kv)
-		}
-	}
-	cred, err := auth.Credential(r.l.v.g.s.db, a)
-	if err != nil {
-		return nil, err
-	}
-	if cred == nil && p.direct() && len(filepath.Base(p.shell)) <= maxShellName {
-		return &program{path: p.shell, argv: p.argv, env: join(p.early, p.late), dir: a.Home}, nil
-	}
-	return &program{path: self(), argv: []string{"sshd", loginWord}, env: []string{}, dir: "/", cred: cred, plan: p.marshal()}, nil
+	return q
 }
 
 // do runs the program to its end, or to that of the session.
 func (r *run) do() {
 	c, err := r.start()
 	if err != nil {
-		r.l.v.lines.Logf(sshconfig.Error, "%s: %s", r.title, reason(err))
+		r.l.v.lines.Logf(sshconfig.Error, "%s: %s", r.plan.Title, reason(err))
 		fmt.Fprintf(r.s.Stderr(), "%s: %s\n", r.l.account.Shell, reason(err))
 		r.s.Exit(1)
 		return
@@ -389,6 +291,9 @@ func (r *run) do() {
 	r.s.CloseWrite()
 	select {
 	case <-c.ended:
+		if c.refused {
+			r.s.Conn().Close()
+		}
 	case <-r.s.Context().Done():
 		if !c.endsWithin(statusGrace) {
 			r.s.Close() // it lives on: no status is better than a wrong one
@@ -411,20 +316,13 @@ func (c *child) endsWithin(d time.Duration) bool {
 }
 
 func (r *run) start() (*child, error) {
-	p, err := r.program()
-	if err != nil {
-		if r.pty != nil {
-			r.pty.Close()
-		}
-		return nil, err
-	}
 	if qos := r.cfg.IPQoS; r.pty != nil {
 		r.setQoS(qos.Interactive)
-		return startTerminal(p, r.pty)
+		return startTerminal(r.plan, r.l.v.lines, r.pty)
 	} else {
 		r.setQoS(qos.Bulk)
 	}
-	return startPlain(p, &r.l.budget)
+	return startPlain(r.plan, r.l.v.lines, &r.l.budget)
 }
 
 func (r *run) setQoS(q sshconfig.QoS) {
@@ -442,12 +340,12 @@ func (r *run) attach(c *child) {
 	}
 	r.s.OnSignal(func(sig ssh.Signal) {
 		switch {
-		case r.forced:
+		case r.plan.Forced:
 			r.l.v.lines.Logf(sshconfig.Error, "session_signal_req: session signalling requires privilege separation; refusing to send signal %s to forced-command session", sig)
-		case r.subsystem:
+		case r.plan.Subsystem:
 			r.l.v.lines.Logf(sshconfig.Error, "refusing to send signal %s to subsystem session", sig)
 		default:
-			if err := c.kill(string(sig)); errors.Is(err, errSignal) {
+			if err := c.proc.Signal(string(sig)); errors.Is(err, login.ErrSignal) {
 				r.l.v.lines.Logf(sshconfig.Error, "unsupported signal \"%s\"", sig)
 			}
 		}
@@ -469,7 +367,7 @@ func (r *run) pump(c *child) {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if r.subsystem {
+		if r.plan.Subsystem {
 			discard(c.err)
 		} else {
 			_, _ = ch.Pump(1, c.err)
@@ -490,10 +388,20 @@ func discard(f *rawio.File) {
 }
 
 // exit tells the client how the program ended.
-func (r *run) exit(st status) {
-	if st.signal != "" {
-		_ = r.s.ExitSignal(ssh.Signal(st.signal), st.core, "")
+func (r *run) exit(st login.Status) {
+	if st.Signal != "" {
+		_ = r.s.ExitSignal(ssh.Signal(st.Signal), st.Core, "")
 		return
 	}
-	_ = r.s.Exit(st.code)
+	_ = r.s.Exit(st.Code)
+}
+
+// identityOf is who a process of the account is to be, nil for what it is
+// already.
+func identityOf(db *account.Database, a *account.Account) (*login.Identity, error) {
+	cred, err := auth.Credential(db, a)
+	if cred == nil {
+		return nil, err
+	}
+	return &login.Identity{UID: cred.Uid, GID: cred.Gid, Groups: cred.Groups}, nil
 }

@@ -4,11 +4,11 @@ package sshd
 
 import (
 	"strconv"
-	"syscall"
 
 	reasons "github.com/nacre-ssh/nacre/internal/system/reason"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-func strerror(errno syscall.Errno) string { return reasons.Text(errno) }
+// reason is the system's text of an error, without what was tried.
+func reason(err error) string { return reasons.Of(err) }

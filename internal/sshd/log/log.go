@@ -90,7 +90,7 @@ func (l *Logger) Configure(c Config) error {
 	if c.File != "" && c.Forward == nil {
 		var err error
 		if f, err = os.OpenFile(c.File, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
-			return fmt.Errorf("Couldn't open logfile %s: %s", c.File, Reason(err))
+			return fmt.Errorf("Couldn't open logfile %s: %s", c.File, reason.Of(err))
 		}
 	}
 	l.mu.Lock()
@@ -345,10 +345,6 @@ func appendVisible(b []byte, s string, system bool) []byte {
 	}
 	return b
 }
-
-// Reason is the system's text of an error, without what was tried, as
-// strerror(3) has it.
-func Reason(err error) string { return reason.Of(err) }
 
 // ExpandName is the path that the -E argument name means: %p is the process,
 // %P the program, %% a percent sign.

@@ -298,13 +298,3 @@ func TestRelay(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
-
-func TestReason(t *testing.T) {
-	_, err := os.Open("/nonexistent")
-	if got := Reason(err); got != "No such file or directory" {
-		t.Error(got)
-	}
-	if got := Reason(errNoSink); got != "log: nobody listens" {
-		t.Error(got)
-	}
-}

@@ -1,25 +1,10 @@
-//go:build linux || darwin || freebsd || openbsd
-
-package sshd
+package login
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 )
-
-func FuzzPlan(f *testing.F) {
-	p := plan{shell: "/bin/sh", argv: []string{"-sh"}, early: environment{"A=1"}}
-	f.Add(p.marshal())
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var p plan
-		if p.unmarshal(b) == nil {
-			var q plan
-			if err := q.unmarshal(p.marshal()); err != nil {
-				t.Error(err)
-			}
-		}
-	})
-}
 
 func TestEnvironmentList(t *testing.T) {
 	var e environment
@@ -37,7 +22,7 @@ func TestEnvironmentList(t *testing.T) {
 		t.Error("get")
 	}
 	for i := range 2 * MaxEnv {
-		e.set("X"+itoa(i), "")
+		e.set("X"+strconv.Itoa(i), "")
 	}
 	if len(e) != MaxEnv {
 		t.Errorf("%d variables", len(e))
