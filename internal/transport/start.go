@@ -11,7 +11,7 @@ import (
 // Limits of what is handed over.
 const (
 	MaxRest  = 64 << 10  // bytes read behind the peer's KEXINIT
-	maxStart = 192 << 10 // of an encoded Start
+	maxStart = 160 << 10 // of an encoded Start
 )
 
 // Start is how far a server's connection had come elsewhere: both sides have

@@ -7,10 +7,11 @@
 // messages over a SOCK_SEQPACKET socket with descriptors beside them, or between
 // two goroutines of one process, with the same bytes.
 //
-// There are two kinds of links. A control link joins a monitor and a room for as
+// There are four kinds of links. A control link joins a monitor and a room for as
 // long as both live: the room gets its settings and then connections. A
 // connection link joins them for one connection: the room asks, the monitor
-// answers. What is not in the table, or not now, ends the link and with it the
+// answers. The listener has a link to each monitor and one to each lobby. What
+// is not in the table, or not now, ends the link and with it the
 // connection.
 //
 // Every message is read as if an enemy had written it, in both directions: each

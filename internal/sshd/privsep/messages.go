@@ -656,6 +656,28 @@ func number(m Message) Number {
 		return NumLog
 	case *Farewell:
 		return NumFarewell
+	case *Ready:
+		return NumReady
+	case *Unready:
+		return NumUnready
+	case *Lobby:
+		return NumLobby
+	case *LoggedIn:
+		return NumLoggedIn
+	case *Ended:
+		return NumEnded
+	case *Retire:
+		return NumRetire
+	case *Status:
+		return NumStatus
+	case *Rules:
+		return NumRules
+	case *Stranger:
+		return NumStranger
+	case *Leave:
+		return NumLeave
+	case *Gone:
+		return NumGone
 	}
 	return 0
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"reflect"
 	"strings"
@@ -20,6 +21,8 @@ var messages = []struct{ m, answer Message }{
 	{&Interactive{}, &Question{}}, {&Answer{}, &Question{}}, {&HostbasedAllowed{}, &Outcome{}}, {&HostbasedVerify{}, &Outcome{}},
 	{&Failed{}, nil}, {&Begin{}, &Login{}}, {&PTY{}, &Terminal{}}, {&Exec{}, &Started{}}, {&Signal{}, nil},
 	{&Close{}, nil}, {&Sockets{}, &Outcome{}}, {&Exit{}, nil}, {&Log{}, nil}, {&Farewell{}, nil},
+	{&Ready{}, nil}, {&Unready{}, nil}, {&Lobby{}, nil}, {&LoggedIn{}, nil}, {&Ended{}, nil}, {&Retire{}, nil}, {&Status{}, &Counters{}},
+	{&Rules{}, nil}, {&Stranger{}, nil}, {&Leave{}, &Verdict{}}, {&Gone{}, nil},
 }
 
 func TestTable(t *testing.T) {
@@ -52,6 +55,10 @@ func TestTable(t *testing.T) {
 
 // fill sets every field of a message to something.
 func fill(v reflect.Value) {
+	if a, ok := v.Addr().Interface().(*netip.AddrPort); ok {
+		*a = netip.MustParseAddrPort("[fe80::1%eth0]:22")
+		return
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {

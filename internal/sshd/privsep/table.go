@@ -36,6 +36,18 @@ const (
 	NumExit     Number = 45
 	NumLog      Number = 46
 	NumFarewell Number = 47
+
+	NumReady    Number = 64
+	NumUnready  Number = 65
+	NumLobby    Number = 66
+	NumLoggedIn Number = 67
+	NumEnded    Number = 68
+	NumRetire   Number = 69
+	NumStatus   Number = 70
+	NumRules    Number = 80
+	NumStranger Number = 81
+	NumLeave    Number = 82
+	NumGone     Number = 83
 )
 
 // Side is one end of a link.
@@ -45,6 +57,7 @@ type Side uint8
 const (
 	Monitor Side = iota
 	Network
+	Listener
 )
 
 // Link is the kind of a link.
@@ -54,6 +67,8 @@ type Link uint8
 const (
 	Control Link = iota
 	Connection
+	Generation // between the listener and a monitor
+	Arrivals   // between the listener and a lobby
 )
 
 // State is how far a connection has come, as the monitor sees it. Rows hold
@@ -132,6 +147,19 @@ var Table = [...]Row{
 	{Number: NumExit, Name: "Exit", Link: Connection, From: Monitor, When: In, Says: "how a session's program ended"},
 	{Number: NumLog, Name: "Log", Link: Connection, From: Network, When: anytime, Most: MaxLines, Early: MaxBefore, Says: "a line for the log"},
 	{Number: NumFarewell, Name: "Farewell", Link: Connection, From: Network, When: anytime, Most: 1, Says: "how the connection ended, and its counters"},
+
+	{Number: NumReady, Name: "Ready", Link: Generation, From: Monitor, When: anytime, Says: "the generation can serve"},
+	{Number: NumUnready, Name: "Unready", Link: Generation, From: Monitor, When: anytime, Says: "why the generation cannot serve"},
+	{Number: NumLobby, Name: "Lobby", Link: Generation, From: Monitor, When: anytime, Files: 1, Says: "the listener's end of a link to a lobby, the first or one in place of one that died"},
+	{Number: NumLoggedIn, Name: "LoggedIn", Link: Generation, From: Monitor, When: anytime, Says: "a connection has logged in"},
+	{Number: NumEnded, Name: "Ended", Link: Generation, From: Monitor, When: anytime, Says: "a connection that had left the lobby is gone, and what that costs its source"},
+	{Number: NumRetire, Name: "Retire", Link: Generation, From: Listener, When: anytime, Says: "no stranger comes any more: end with the last connection"},
+	{Number: NumStatus, Name: "Status", Link: Generation, From: Listener, Call: true, When: anytime, Says: "the generation's counters"},
+
+	{Number: NumRules, Name: "Rules", Link: Arrivals, From: Listener, When: anytime, Says: "the bounds of the lobby, before the first stranger"},
+	{Number: NumStranger, Name: "Stranger", Link: Arrivals, From: Listener, When: anytime, Files: 1, Says: "a socket that was accepted"},
+	{Number: NumLeave, Name: "Leave", Link: Arrivals, From: Network, Call: true, When: anytime, Says: "a stranger has sent its KEXINIT: may it be handed over"},
+	{Number: NumGone, Name: "Gone", Link: Arrivals, From: Network, When: anytime, Says: "a stranger's connection ended in the lobby, and how"},
 }
 
 // Find is the row of a number, nil if there is none.
