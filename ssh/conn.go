@@ -229,6 +229,16 @@ func (c *Conn) Wait() error {
 // Done is closed when the connection has ended.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
+// Alive reports whether the connection has not ended.
+func (c *Conn) Alive() bool {
+	select {
+	case <-c.done:
+		return false
+	default:
+		return c.mux.Err() == nil
+	}
+}
+
 // Context ends with the connection.
 func (c *Conn) Context() context.Context { return c.ctx }
 
@@ -282,6 +292,19 @@ func (c *Conn) SendRequest(ctx context.Context, name string, wantReply bool, pay
 func (c *Conn) QueueRequest(name string, payload []byte) error {
 	return c.t.Queue((&wire.GlobalRequest{Type: name, Payload: payload}).Append(nil))
 }
+
+// GlobalAnswer is the answer to a global request, still to come.
+type GlobalAnswer = connection.GlobalAnswer
+
+// StartRequest makes a global request that wants an answer and does not wait
+// for it.
+func (c *Conn) StartRequest(name string, payload []byte) (GlobalAnswer, error) {
+	return c.mux.StartRequest(name, payload)
+}
+
+// Idle is closed as soon as the connection has no channel. ever is how many
+// channels there have been until now.
+func (c *Conn) Idle() (idle <-chan struct{}, ever uint64) { return c.mux.Idle() }
 
 // OpenChannel opens a channel of the given type (RFC 4254 §5.1).
 func (c *Conn) OpenChannel(ctx context.Context, typ string, payload []byte) (*Channel, error) {

@@ -10,6 +10,7 @@ import (
 // or a path.
 type Forward struct {
 	ListenHost  string // "" is the default of GatewayPorts; "*" all addresses
+	ListenAny   bool   // ListenHost was given and is "": all addresses
 	ListenPort  int    // 0: the other side chooses (remote forwards)
 	ListenPath  string
 	ConnectHost string
@@ -57,6 +58,8 @@ func parseForward(spec string, dynamic, remote bool, lookup func(string) int) (f
 		return -1
 	}
 	connects := false
+	// A host before the port may be there and empty: all addresses.
+	f.ListenAny = field[0] == "" && (n == 2 && !path[1] || n == 3 && path[2] || n == 4)
 	switch {
 	case n == 1 && path[0]:
 		f.ListenPath, f.Dynamic = field[0], true
@@ -121,7 +124,7 @@ func (f *Forward) String() string {
 	listen := f.ListenPath
 	switch {
 	case listen != "":
-	case f.ListenHost == "":
+	case f.ListenHost == "" && !f.ListenAny:
 		listen = strconv.Itoa(f.ListenPort)
 	default:
 		listen = "[" + f.ListenHost + "]:" + strconv.Itoa(f.ListenPort)
@@ -134,6 +137,20 @@ func (f *Forward) String() string {
 	}
 	return listen + " [" + f.ConnectHost + "]:" + strconv.Itoa(f.ConnectPort)
 }
+
+// HasForwards reports whether any forward is asked for.
+func (c *Client) HasForwards() bool {
+	return len(c.LocalForward)+len(c.RemoteForward)+len(c.DynamicForward) > 0
+}
+
+// AddLocal, AddRemote and AddDynamic add a forward of the command line.
+func (c *Client) AddLocal(f Forward) { forwardKind{forwardLocal}.add(c, f) }
+
+// AddRemote: see AddLocal.
+func (c *Client) AddRemote(f Forward) { forwardKind{forwardRemote}.add(c, f) }
+
+// AddDynamic: see AddLocal.
+func (c *Client) AddDynamic(f Forward) { forwardKind{forwardDynamic}.add(c, f) }
 
 type forwardWay uint8
 

@@ -216,7 +216,7 @@ func TestJump(t *testing.T) {
 
 func TestForwards(t *testing.T) {
 	for in, want := range map[string]string{
-		"8080:h:80": "8080 [h]:80", "l:8080:h:80": "[l]:8080 [h]:80", "[::1]:8080:[::2]:80": "[::1]:8080 [::2]:80", ":8080:h:80": "8080 [h]:80", "*:8080:h:80": "[*]:8080 [h]:80", "/a:/b": "/a /b", "[/a:b]:[/c]": "/a:b /c", "8080:/b": "8080 /b", "l:8080:/b": "[l]:8080 /b", "/a:h:80": "/a [h]:80", " 8080:h:80": "8080 [h]:80", "8080:h:http": "8080 [h]:80", "/a\\:x:/b": "/a:x /b",
+		"8080:h:80": "8080 [h]:80", "l:8080:h:80": "[l]:8080 [h]:80", "[::1]:8080:[::2]:80": "[::1]:8080 [::2]:80", ":8080:h:80": "[]:8080 [h]:80", "*:8080:h:80": "[*]:8080 [h]:80", "/a:/b": "/a /b", "[/a:b]:[/c]": "/a:b /c", "8080:/b": "8080 /b", "l:8080:/b": "[l]:8080 /b", "/a:h:80": "/a [h]:80", " 8080:h:80": "8080 [h]:80", "8080:h:http": "8080 [h]:80", "/a\\:x:/b": "/a:x /b",
 		"": "bad", "8080": "bad", "8080:h": "bad", "0:h:1": "bad", "x:h:1": "bad", "1:h:x": "bad", "1:h:0": "bad", "1:2:3:4:5": "bad", "[1:h:2": "bad", "1:[h]x:2": "bad", "1:h:2\\": "bad", "1:" + strings.Repeat("h", maxHostName) + ":2": "bad", "1:/" + strings.Repeat("h", maxSocketPath): "bad",
 		"1:/" + strings.Repeat("h", maxSocketPath-2): "1 /" + strings.Repeat("h", maxSocketPath-2), "1:" + strings.Repeat("h", maxHostName-1) + ":2": "1 [" + strings.Repeat("h", maxHostName-1) + "]:2",
 	} {

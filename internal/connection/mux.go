@@ -87,6 +87,8 @@ type Mux struct {
 	expired  func()
 	err      error
 	done     chan struct{} // closed with err
+	ever     uint64        // channels that there ever were
+	empty    chan struct{} // not nil: closed when no channel is left
 }
 
 type globalReply struct {
@@ -174,6 +176,7 @@ func (m *Mux) addLocked(ch *Channel) error {
 		return errTooMany
 	}
 	m.open++
+	m.ever++
 	m.usedLocked()
 	for i, c := range m.channels {
 		if c == nil {
@@ -198,6 +201,10 @@ func (m *Mux) remove(ch *Channel) {
 		m.channels[ch.id] = nil
 		if m.open--; m.open == 0 {
 			m.unusedLocked()
+			if m.empty != nil {
+				close(m.empty)
+				m.empty = nil
+			}
 		}
 		for n := len(m.channels); n > 0 && m.channels[n-1] == nil; n-- {
 			m.channels = m.channels[:n-1]
@@ -245,6 +252,22 @@ func (m *Mux) States() []State {
 		l = append(l, s)
 	}
 	return l
+}
+
+// Idle is closed as soon as there is no channel, at once if there is none now.
+// ever is how many there have been until now.
+func (m *Mux) Idle() (c <-chan struct{}, ever uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.open > 0 && m.empty == nil {
+		m.empty = make(chan struct{})
+	}
+	if m.open > 0 {
+		return m.empty, m.ever
+	}
+	none := make(chan struct{})
+	close(none)
+	return none, m.ever
 }
 
 // Open reports how many channels there are.
@@ -303,32 +326,47 @@ func (m *Mux) Close(err error) {
 // SendRequest makes a global request (RFC 4254 §4). Without wantReply it
 // returns true at once.
 func (m *Mux) SendRequest(ctx context.Context, name string, wantReply bool, payload []byte) (bool, []byte, error) {
-	msg := (&wire.GlobalRequest{Type: name, WantReply: wantReply, Payload: payload}).Append(nil)
 	if !wantReply {
+		msg := (&wire.GlobalRequest{Type: name, Payload: payload}).Append(nil)
 		return true, nil, m.t.Send(msg)
 	}
+	a, err := m.StartRequest(name, payload)
+	if err != nil {
+		return false, nil, err
+	}
+	return a.Wait(ctx)
+}
+
+// GlobalAnswer is the answer to a global request, still to come.
+type GlobalAnswer struct{ c <-chan globalReply }
+
+// Wait waits for it. When ctx ends first the answer is dropped as it comes.
+func (a GlobalAnswer) Wait(ctx context.Context) (bool, []byte, error) {
+	select {
+	case r := <-a.c:
+		return r.ok, r.payload, r.err
+	case <-ctx.Done():
+		return false, nil, context.Cause(ctx) // the answer's place in the list stays
+	}
+}
+
+// StartRequest makes a global request and does not wait for its answer.
+func (m *Mux) StartRequest(name string, payload []byte) (GlobalAnswer, error) {
+	msg := (&wire.GlobalRequest{Type: name, WantReply: true, Payload: payload}).Append(nil)
 	answer := make(chan globalReply, 1)
 	// The place in the list and the place on the wire must agree.
 	m.mu.Lock()
 	if m.err != nil {
 		m.mu.Unlock()
-		return false, nil, m.err
+		return GlobalAnswer{}, m.err
 	}
 	m.asked = append(m.asked, answer)
 	err := m.t.Queue(msg)
 	m.mu.Unlock()
 	if err != nil {
-		return false, nil, err
+		return GlobalAnswer{}, err
 	}
-	if err := m.t.Flush(); err != nil {
-		return false, nil, err
-	}
-	select {
-	case r := <-answer:
-		return r.ok, r.payload, r.err
-	case <-ctx.Done():
-		return false, nil, context.Cause(ctx) // the answer's place in the list stays
-	}
+	return GlobalAnswer{answer}, m.t.Flush()
 }
 
 func (m *Mux) globalAnswer(p []byte) error {

@@ -91,11 +91,11 @@ func ServerBinds(host string, g Gateway, f Family) (l []Bind, overridden bool) {
 // ListenFunc opens a listener: network and addr are as for net.Listen.
 type ListenFunc func(ctx context.Context, network, addr string) (net.Listener, error)
 
-// Open listens on every one of binds that can be had and returns the port;
+// ListenAll listens on every one of binds that can be had and returns the port;
 // port 0 is chosen by the first. The last error is what counts where none can:
 // an address of a family that is not there is no fault. failed is told of each
 // address, last where no other follows.
-func openAll(ctx context.Context, listen ListenFunc, binds []Bind, port uint16, failed func(b Bind, port uint16, last bool, err error)) ([]net.Listener, uint16, error) {
+func ListenAll(ctx context.Context, listen ListenFunc, binds []Bind, port uint16, failed func(b Bind, port uint16, last bool, err error)) ([]net.Listener, uint16, error) {
 	var open []net.Listener
 	var lastErr error
 	for i, b := range binds {

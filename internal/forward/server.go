@@ -196,7 +196,7 @@ func (s *Server) listen(ctx context.Context, l Listen) (uint16, []net.Listener, 
 	if first {
 		context.AfterFunc(ctx, s.Close)
 	}
-	open, port, err := openAll(ctx, s.Listen, addrs, l.Port, func(b Bind, port uint16, last bool, err error) {
+	open, port, err := ListenAll(ctx, s.Listen, addrs, l.Port, func(b Bind, port uint16, last bool, err error) {
 		level := LogVerbose
 		if last {
 			level = LogError

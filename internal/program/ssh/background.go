@@ -50,6 +50,12 @@ func (l *loop) toBackground() error {
 	if l.parent == nil {
 		return nil
 	}
+	if l.conf.ExitOnForwardFailure {
+		l.forwards.Confirmed()
+		if l.fatal.Load() != nil {
+			return *l.fatal.Load()
+		}
+	}
 	l.log.Debug1("forking to background")
 	keepErr := !l.log.ToFile() && l.log.Enabled(client.LevelDebug1)
 	if err := detach(keepErr); err != nil {

@@ -32,11 +32,12 @@ func (r *run) connect(ctx context.Context) int {
 		Conf: r.conf, Log: r.log, Ask: r.ask, Home: r.cctx.Home,
 		Shell: r.io.Getenv("SHELL"), Env: r.io.Env, Stderr: r.io.Err, In: r.io.In, Out: r.io.Out,
 	}
-	l := &loop{run: r, connector: k}
+	l := &loop{run: r, connector: k, forwards: client.NewForwards(r.conf, r.log)}
 	if r.tty {
 		l.term = &terminal{f: r.io.In}
 	}
 	k.Early, k.LoggedIn = l.early, l.loggedIn
+	k.Setup = l.forwards.Channels
 	c, err := k.Connect(ctx)
 	if err != nil {
 		l.term.restore()
@@ -65,7 +66,6 @@ func (r *run) unfinished() error {
 		{c.ProxyUseFdpass, "ProxyUseFdpass"},
 		{c.KnownHostsCommand != "" && !strings.EqualFold(c.KnownHostsCommand, "none"), "KnownHostsCommand"},
 		{c.PKCS11Provider != "", "PKCS11Provider"},
-		{c.ExitOnForwardFailure && len(c.LocalForward)+len(c.RemoteForward)+len(c.DynamicForward) > 0, "ExitOnForwardFailure with forwards"},
 		{c.Tunnel != sshconfig.TunnelNo, "Tunnel"},
 	} {
 		if m.on {
@@ -78,9 +78,6 @@ func (r *run) unfinished() error {
 	}{
 		{c.ForwardAgent.On, "ForwardAgent"},
 		{c.ForwardX11, "ForwardX11"},
-		{len(c.LocalForward) > 0, "LocalForward"},
-		{len(c.RemoteForward) > 0, "RemoteForward"},
-		{len(c.DynamicForward) > 0, "DynamicForward"},
 		{c.VerifyHostKeyDNS != sshconfig.AskNo, "VerifyHostKeyDNS"},
 		{c.HostbasedAuthentication, "HostbasedAuthentication"},
 	} {

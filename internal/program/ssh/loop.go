@@ -24,6 +24,7 @@ type loop struct {
 	*run
 	connector *client.Connector
 	client    *public.Client
+	forwards  *client.Forwards
 	session   *public.ClientSession
 	queued    *public.Client // whose session left with the login
 	term      *terminal      // not nil with a terminal
@@ -31,9 +32,11 @@ type loop struct {
 	streams   streams
 	typed     io.WriteCloser // takes what the person types, where that is looked at
 
-	status     int          // exit status, -1 as long as there is none
-	killed     atomic.Int32 // signal that ended us
-	terminated atomic.Bool  // by the person: the escape ~.
+	status     int                   // exit status, -1 as long as there is none
+	killed     atomic.Int32          // signal that ended us
+	terminated atomic.Bool           // by the person: the escape ~.
+	stdioDone  atomic.Bool           // -W has come to its end
+	fatal      atomic.Pointer[error] // what ended us because the person wanted it so
 }
 
 // streams are the session's files; in the background they are not the
@@ -45,13 +48,22 @@ func (l *loop) main(ctx context.Context) int {
 	l.status = -1
 	stop := l.catchSignals()
 	defer stop()
-	var err error
-	if l.conf.SessionType == sshconfig.SessionNone {
-		err = l.withoutSession(ctx)
-	} else {
-		err = l.withSession(ctx)
+	return l.finish(l.serve(ctx))
+}
+
+func (l *loop) serve(ctx context.Context) error {
+	if err := l.startForwards(ctx); err != nil {
+		return err
 	}
-	return l.finish(err)
+	if l.stdio != nil {
+		if err := l.startStdio(ctx); err != nil {
+			return err
+		}
+	}
+	if l.conf.SessionType == sshconfig.SessionNone {
+		return l.withoutSession(ctx)
+	}
+	return l.withSession(ctx)
 }
 
 // withoutSession is -N.
@@ -90,7 +102,19 @@ func (l *loop) withSession(ctx context.Context) error {
 			l.type_(l.typed)
 		}()
 	}
-	return s.Wait(ctx)
+	err = s.Wait(ctx)
+	if l.client.Alive() {
+		// The session is over; what it left behind on the connection is waited
+		// for, as long as the person likes.
+		l.term.restore()
+		idle, _ := l.client.Idle()
+		select {
+		case <-idle:
+		case <-l.client.Done():
+		case <-ctx.Done():
+		}
+	}
+	return err
 }
 
 // setUp takes the standard files and readies the terminal. It is called once
@@ -122,7 +146,9 @@ func (l *loop) begin(ctx context.Context) (*public.ClientSession, error) {
 		l.log.Debug2("The server did not look at what was sent early; sending it again.")
 		return l.beginSlowly(ctx, false)
 	}
-	if yes, _ := l.client.Pipelines(); yes {
+	// Forwards, here and there, are channels too: then nobody can know which
+	// number the server will give to the session's.
+	if yes, _ := l.client.Pipelines(); yes && !l.conf.HasForwards() {
 		if err := l.queue(l.client); err != nil {
 			return nil, err
 		}
@@ -186,7 +212,7 @@ func (l *loop) early(c *public.Client) {
 	k := l.conf
 	if k.SessionType == sshconfig.SessionNone || k.PermitLocalCommand && k.LocalCommand != "" ||
 		k.ForwardAgent.On || k.ForwardX11 || k.Tunnel != sshconfig.TunnelNo ||
-		len(k.LocalForward)+len(k.RemoteForward)+len(k.DynamicForward) > 0 {
+		k.HasForwards() {
 		return
 	}
 	l.open.Do(l.openStreams)
@@ -349,7 +375,15 @@ func (l *loop) finish(err error) int {
 	var missing *public.ExitMissingError
 	var refused *public.RequestError
 	var open *public.OpenChannelError
+	var fatal client.Fatal
+	if f := l.fatal.Load(); f != nil {
+		err = *f
+	}
 	switch {
+	case errors.As(err, &fatal):
+		l.log.Fatal("%s", fatal)
+	case l.stdioDone.Load():
+		l.status = 0
 	case l.terminated.Load() || l.killed.Load() != 0:
 	case errors.As(err, &exited):
 		l.status = exited.Status
@@ -362,7 +396,7 @@ func (l *loop) finish(err error) int {
 	case errors.As(err, &refused):
 		l.log.Fatal("%s", client.RequestFailed(refused, 0))
 	case errors.As(err, &open):
-		l.log.Error("channel 0: open failed: %s", openReason(open))
+		l.log.Info("channel 0: open failed: %s", client.OpenReason(open))
 	default:
 		if lost := l.lost(); lost != nil {
 			l.explainLost(lost)
@@ -429,8 +463,4 @@ func (l *loop) say(format string, args ...any) {
 		return
 	}
 	l.echo(format, args...)
-}
-
-func openReason(e *public.OpenChannelError) string {
-	return strings.TrimSpace(strings.TrimPrefix(e.Error(), "connection: open: "))
 }

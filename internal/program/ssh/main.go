@@ -11,6 +11,7 @@ import (
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/cipher"
 	"github.com/nacre-ssh/nacre/internal/client"
+	"github.com/nacre-ssh/nacre/internal/forward"
 	"github.com/nacre-ssh/nacre/internal/program/stdio"
 	"github.com/nacre-ssh/nacre/internal/version"
 	"github.com/nacre-ssh/nacre/sshconfig"
@@ -42,7 +43,8 @@ type run struct {
 	noAccount   bool     // the account of this process is in no database
 
 	command string
-	tty     bool // a terminal is asked for
+	tty     bool            // a terminal is asked for
+	stdio   *forward.Listen // -W: where standard input and output lead
 
 	parent *os.File  // not nil: we go to the background after login and tell it so
 	logTo  io.Writer // where the log goes
@@ -121,6 +123,7 @@ func (r *run) prepare() error {
 		return err
 	}
 	r.log.SetLevel(r.conf.LogLevel)
+	r.stdioDefaults()
 	if err := r.check(); err != nil {
 		return err
 	}
