@@ -107,6 +107,11 @@ func splitWords(s string, comments bool) (words []string, ok bool) {
 	return words, true
 }
 
+// SplitWords splits the text of a command into words as OpenSSH does where no
+// shell is asked: single and double quotes group. ok is false when a quote is
+// not closed.
+func SplitWords(s string) (words []string, ok bool) { return splitWords(s, false) }
+
 // joinWords is the opposite of splitWords: quotes and backslashes are
 // protected and words with blanks put in double quotes, so that splitting
 // gives the same words again.

@@ -48,10 +48,13 @@ type Connector struct {
 	remote net.Addr
 	phase  atomic.Int32
 
-	habitFile *habits // nil: nothing is remembered
-	habits    *Habits // of the server, nil when it was not met
-	cautious  bool    // a hint went wrong: this try uses none
-	guessed   bool    // a key exchange message goes out before the server's KEXINIT
+	habitFile *habits       // nil: nothing is remembered
+	habits    *Habits       // of the server, nil when it was not met
+	cautious  bool          // a hint went wrong: this try uses none
+	guessed   bool          // a key exchange message goes out before the server's KEXINIT
+	toldKeys  atomic.Bool   // the server has told of its keys, or it is too late
+	told      chan struct{} // closed when it has; made by config
+	learned   chan struct{} // closed when they are dealt with; made by config
 }
 
 // Phases of a connection, for the words of its errors.
@@ -107,7 +110,13 @@ func (k *Connector) try(ctx context.Context) (*ssh.Client, error) {
 	}
 	k.remote = conn.RemoteAddr()
 	k.HostKeys.Proxied = k.Proxy != nil
-	cfg, login := k.config(conn)
+	order, err := k.HostKeys.Algorithms(ctx)
+	if err != nil {
+		conn.Close()
+		k.Close()
+		return nil, err
+	}
+	cfg, login := k.config(conn, order)
 	if k.Conf.ConnectTimeout > 0 {
 		cfg.Timeout = max(k.Conf.ConnectTimeout-time.Since(start), time.Millisecond)
 	}
@@ -229,13 +238,15 @@ func inherited(f *os.File) *rawio.File {
 	return rawio.Inherited(n, f.Name())
 }
 
-// config turns the configuration into that of the library.
-func (k *Connector) config(conn net.Conn) (*ssh.ClientConfig, *Login) {
+// config turns the configuration into that of the library. hostKeys are the
+// host key algorithms in order.
+func (k *Connector) config(conn net.Conn, hostKeys []string) (*ssh.ClientConfig, *Login) {
 	c := k.Conf
+	k.told, k.learned = make(chan struct{}), make(chan struct{})
 	cfg := &ssh.ClientConfig{
 		Config: ssh.Config{
 			KeyExchanges: c.KexAlgorithms, Ciphers: c.Ciphers, MACs: c.MACs,
-			HostKeyAlgorithms:   k.HostKeys.Algorithms(),
+			HostKeyAlgorithms:   hostKeys,
 			PublicKeyAlgorithms: c.PubkeyAcceptedAlgorithms,
 			RekeyBytes:          c.RekeyLimit.Bytes, RekeyInterval: c.RekeyLimit.Interval,
 			Version:    "SSH-2.0-" + version.Identification,
@@ -262,6 +273,7 @@ func (k *Connector) config(conn net.Conn) (*ssh.ClientConfig, *Login) {
 		conn.SetReadDeadline(time.Time{})
 		return k.HostKeys.Check(ctx, name, remote, key)
 	}
+	cfg.Requests = map[string]func(context.Context, *ssh.Client, *ssh.GlobalRequest){ssh.HostKeysRequest: k.learnHostKeys}
 	cfg.Connected = func(client *ssh.Client) {
 		k.phase.Store(phaseLogin)
 		k.warnWeak(client)
@@ -280,6 +292,56 @@ func (k *Connector) config(conn net.Conn) (*ssh.ClientConfig, *Login) {
 		k.Setup(cfg)
 	}
 	return cfg, login
+}
+
+// learnHostKeys is what UpdateHostKeys does when the server tells of its keys.
+func (k *Connector) learnHostKeys(ctx context.Context, c *ssh.Client, r *ssh.GlobalRequest) {
+	if k.toldKeys.Swap(true) {
+		return // once is enough (GLB-4)
+	}
+	close(k.told)
+	defer close(k.learned)
+	keys, err := ssh.ParseHostKeys(r.Payload)
+	if err != nil {
+		k.Log.Error("client_input_hostkeys: %s", err)
+		return
+	}
+	k.HostKeys.Learn(ctx, keys, func(keys []ssh.PublicKey) error { return c.ProveHostKeys(ctx, keys) })
+}
+
+// Settle waits for what the server's telling of its keys has begun. Before a
+// session starts it is the time for the question of UpdateHostKeys=ask: later
+// a prompt and the session would both read what is typed, so nothing is
+// learned then. At the end, a short command does not cut off the learning.
+func (k *Connector) Settle(ctx context.Context, start bool) {
+	const patience = time.Second
+	if start {
+		if k.Conf.UpdateHostKeys != sshconfig.AskAsk {
+			return
+		}
+		select {
+		case <-k.told:
+		case <-ctx.Done():
+		case <-time.After(patience / 4):
+			if !k.toldKeys.Swap(true) {
+				return
+			}
+		}
+		select {
+		case <-k.learned:
+		case <-ctx.Done():
+		}
+		return
+	}
+	select {
+	case <-k.told:
+	default:
+		return
+	}
+	select {
+	case <-k.learned:
+	case <-time.After(patience):
+	}
 }
 
 // warnWeak warns of a key exchange whose secrets a later machine can read.

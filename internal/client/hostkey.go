@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,13 +35,15 @@ type HostKeys struct {
 	// against it: methods and forwards that a man in the middle could use
 	// have been turned off in Conf.
 	Trusted, Unsafe bool
-	// Global says that a system's file vouched for it.
-	Global bool
-	// Certificate says that a certificate did.
-	Certificate bool
+	// What vouched for it: a system's file, KnownHostsCommand, a certificate.
+	Global, Command, Certificate bool
 
-	hosts  *knownhosts.Hosts
-	global int // index of the first system's file among hosts.Files
+	// Resolver answers VerifyHostKeyDNS; nil is the system's.
+	Resolver *Resolver
+
+	hosts   *knownhosts.Hosts
+	global  int        // index of the first system's file among hosts.Files
+	address netip.Addr // of the server
 }
 
 // Name is what the host is called in known_hosts.
@@ -86,11 +87,15 @@ func (h *HostKeys) read(names []string) {
 
 // Algorithms are HostKeyAlgorithms, those first whose key is known, unless
 // the person gave the list.
-func (h *HostKeys) Algorithms() []string {
+func (h *HostKeys) Algorithms(ctx context.Context) ([]string, error) {
 	if h.Conf.IsSet("HostKeyAlgorithms") {
-		return h.Conf.HostKeyAlgorithms
+		return h.Conf.HostKeyAlgorithms, nil
 	}
-	return h.hosts.HostKeyAlgorithms(h.Name(), h.Conf.HostKeyAlgorithms)
+	hosts, err := h.with(ctx, askOrder, h.Name(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return hosts.HostKeyAlgorithms(h.Name(), h.Conf.HostKeyAlgorithms), nil
 }
 
 // fingerprint is a key's as FingerprintHash says.
@@ -118,12 +123,24 @@ func (h *HostKeys) Check(ctx context.Context, _ string, remote net.Addr, key ssh
 	if err := h.revoked(key); err != nil {
 		return err
 	}
+	dns := dnsVerdict{}
+	if h.Conf.VerifyHostKeyDNS != sshconfig.AskNo {
+		dns = h.verifyDNS(ctx, key)
+		switch {
+		case dns.match && dns.secure && h.Conf.VerifyHostKeyDNS == sshconfig.AskYes:
+			return nil
+		case dns.found && !dns.match:
+			h.warnChanged(pubkey.Plain(key))
+			h.Log.Error("Update the SSHFP RR in DNS with the new host key to get rid of this message.")
+		}
+	}
 	a := address(remote)
+	h.address = a
 	if h.Conf.NoHostAuthenticationForLocalhost && !h.Proxied && a.IsLoopback() && h.Conf.HostKeyAlias == "" {
 		h.Log.Debug1("Forcing accepting of host key for loopback/localhost.")
 		return nil
 	}
-	return h.decide(ctx, a, key)
+	return h.decide(ctx, a, key, dns.match)
 }
 
 func address(remote net.Addr) netip.Addr {
@@ -153,12 +170,16 @@ func validity(c *ssh.Certificate) string {
 }
 
 // decide looks the key up and acts on what is known.
-func (h *HostKeys) decide(ctx context.Context, a netip.Addr, key ssh.PublicKey) error {
+func (h *HostKeys) decide(ctx context.Context, a netip.Addr, key ssh.PublicKey, inDNS bool) error {
 	name, port := h.Conf.Hostname, h.Conf.Port
 	if h.Conf.HostKeyAlias != "" {
 		name, port = h.Conf.HostKeyAlias, 0
 	}
-	r := h.hosts.CheckHost(name, port, key)
+	hosts, err := h.with(ctx, askHostname, h.Name(), key)
+	if err != nil {
+		return err
+	}
+	r := hosts.CheckHost(name, port, key)
 	_, isCert := key.(*ssh.Certificate)
 	byCert := isCert && r.Verdict == knownhosts.Match && r.Matches[0].Marker == knownhosts.CertAuthority
 	if r.CertError != nil {
@@ -171,9 +192,13 @@ func (h *HostKeys) decide(ctx context.Context, a netip.Addr, key ssh.PublicKey) 
 	if r.WithoutPort || r.Verdict == knownhosts.Unknown && port != 0 && port != knownhosts.DefaultPort {
 		h.Log.Debug1("checking without port identifier")
 	}
-	d := &decision{HostKeys: h, key: key, kind: pubkey.TypeName(key), name: h.Name(), result: r, address: a}
+	d := &decision{HostKeys: h, hosts: hosts, key: key, kind: pubkey.TypeName(key), name: h.Name(), result: r, address: a, inDNS: inDNS}
 	if d.checkAddress() {
-		d.ipResult = h.hosts.Lookup(d.ipName(), key)
+		byAddress, err := h.with(ctx, askAddress, d.ipName(), key)
+		if err != nil {
+			return err
+		}
+		d.ipResult = byAddress.Lookup(d.ipName(), key)
 	}
 	switch r.Verdict {
 	case knownhosts.Match:
@@ -197,12 +222,14 @@ func certReason(err error) string {
 // decision is what is known about one key of one server.
 type decision struct {
 	*HostKeys
+	hosts    *knownhosts.Hosts // with what KnownHostsCommand says
 	key      ssh.PublicKey
 	kind     string // ED25519 …
 	name     string // in known_hosts
 	result   knownhosts.Result
 	address  netip.Addr
 	ipResult knownhosts.Result // with CheckHostIP
+	inDNS    bool              // VerifyHostKeyDNS found it
 }
 
 // checkAddress says whether the address has an entry of its own.
@@ -221,12 +248,21 @@ func (d *decision) shownAddress() string {
 }
 
 func (d *decision) isGlobal(e knownhosts.Entry) bool {
-	for i, f := range d.hosts.Files {
+	for i, f := range d.HostKeys.hosts.Files {
 		if f.Name == e.File {
 			return i >= d.global
 		}
 	}
 	return false
+}
+
+// art is the picture of a key.
+func (h *HostKeys) art(key ssh.PublicKey) string {
+	hash := "sha256"
+	if h.Conf.FingerprintHash == sshconfig.MD5 {
+		hash = "md5"
+	}
+	return pubkey.RandomArt(key, hash)
 }
 
 func (d *decision) known(ctx context.Context, byCert bool) error {
@@ -253,7 +289,10 @@ func (d *decision) known(ctx context.Context, byCert bool) error {
 			}
 		}
 	}
-	d.Trusted, d.Certificate, d.Global = true, byCert, d.isGlobal(e)
+	if d.Conf.VisualHostKey && !(d.checkAddress() && d.ipResult.Verdict == knownhosts.Unknown) {
+		d.Log.Info("Host key fingerprint is %s\n%s", d.fingerprint(d.key), d.art(d.key))
+	}
+	d.Trusted, d.Certificate, d.Global, d.Command = true, byCert, d.isGlobal(e), strings.HasPrefix(e.File, "KnownHostsCommand-")
 	return nil
 }
 
@@ -334,12 +373,24 @@ func (d *decision) question(fp string) string {
 		for _, e := range d.result.Known {
 			d.Log.Info("WARNING: %s key found for host %s\nin %s\n%s key fingerprint %s.", pubkey.TypeName(e.PublicKey()), d.name, e.Place(),
 				pubkey.TypeName(e.PublicKey()), d.fingerprint(e.PublicKey()))
+			if d.Conf.VisualHostKey {
+				d.Log.Info("%s", d.art(e.PublicKey()))
+			}
 		}
 		s += "\nbut keys of different type are already known for this host."
 	} else {
 		s += "."
 	}
 	s += "\n" + d.kind + " key fingerprint is: " + fp
+	if d.Conf.VisualHostKey {
+		s += "\n" + d.art(d.key)
+	}
+	switch {
+	case d.inDNS:
+		s += "\nMatching host key fingerprint found in DNS."
+	case d.Conf.VerifyHostKeyDNS != sshconfig.AskNo:
+		s += "\nNo matching host key fingerprint found in DNS."
+	}
 	s += "\n" + d.otherNames()
 	return s + "\nAre you sure you want to continue connecting (yes/no/[fingerprint])? "
 }
@@ -377,10 +428,20 @@ func (d *decision) shorten(file string) string {
 
 const frame = "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@"
 
-func (d *decision) boxed(text string) {
-	d.Log.Error(frame)
-	d.Log.Error("%s", text)
-	d.Log.Error(frame)
+func (h *HostKeys) boxed(text string) {
+	h.Log.Error(frame)
+	h.Log.Error("%s", text)
+	h.Log.Error(frame)
+}
+
+// warnChanged says that a host shows another key than the known one.
+func (h *HostKeys) warnChanged(key ssh.PublicKey) {
+	h.boxed("@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @")
+	h.Log.Error("IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!")
+	h.Log.Error("Someone could be eavesdropping on you right now (man-in-the-middle attack)!")
+	h.Log.Error("It is also possible that a host key has just been changed.")
+	h.Log.Error("The fingerprint for the %s key sent by the remote host is\n%s.", pubkey.TypeName(key), h.fingerprint(key))
+	h.Log.Error("Please contact your system administrator.")
 }
 
 // changed: known_hosts has other keys for the name.
@@ -388,12 +449,7 @@ func (d *decision) changed() error {
 	if d.checkAddress() && !sameVerdict(d.ipResult, d.result) {
 		d.spoofing()
 	}
-	d.boxed("@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @")
-	d.Log.Error("IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!")
-	d.Log.Error("Someone could be eavesdropping on you right now (man-in-the-middle attack)!")
-	d.Log.Error("It is also possible that a host key has just been changed.")
-	d.Log.Error("The fingerprint for the %s key sent by the remote host is\n%s.", d.kind, d.fingerprint(d.key))
-	d.Log.Error("Please contact your system administrator.")
+	d.warnChanged(d.key)
 	e := d.result.Offending[len(d.result.Offending)-1]
 	if files := d.userFiles(); len(files) > 0 {
 		d.Log.Error("Add correct host key in %s to get rid of this message.", files[0])
@@ -499,37 +555,16 @@ func (h *HostKeys) revoked(key ssh.PublicKey) error {
 	return nil
 }
 
-// errKRL is a revocation list in the binary format.
-var errKRL = errors.New("key revocation lists in binary form cannot be read yet")
-
-// revokedBy looks for key, its plain key and its authority in a list of
-// public keys.
+// revokedBy looks for key, its plain key and its authority in a file of
+// revoked keys.
 func revokedBy(file string, key ssh.PublicKey) (bool, error) {
-	data, err := readSmall(file)
+	data, err := readRegular(file, keyfile.MaxRevokedSize)
 	if err != nil {
 		return false, err
 	}
-	if bytes.HasPrefix(data, []byte("SSHKRL\n\x00")) {
-		return false, errKRL
+	list, err := keyfile.ParseRevoked(data)
+	if err != nil {
+		return false, err
 	}
-	keys := []ssh.PublicKey{key, pubkey.Plain(key)}
-	if cert, ok := key.(*ssh.Certificate); ok {
-		keys = append(keys, cert.SignatureKey)
-	}
-	for line := range bytes.Lines(data) {
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 || line[0] == '#' {
-			continue
-		}
-		k, _, err := keyfile.ParsePublicKeyFile(line)
-		if err != nil {
-			return false, err
-		}
-		for _, have := range keys {
-			if pubkey.Equal(k, have) {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
+	return list.Has(key), nil
 }

@@ -43,6 +43,15 @@ func (r *hostRig) check(k ssh.PublicKey) error {
 	return r.h.Check(r.t.Context(), "h.example:22", &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 22}, k)
 }
 
+func (r *hostRig) order() []string {
+	r.t.Helper()
+	names, err := r.h.Algorithms(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return names
+}
+
 func line(name string, k ssh.PublicKey) string { return knownhosts.EntryText([]string{name}, k) + "\n" }
 
 func TestHostKeys(t *testing.T) {
@@ -153,11 +162,11 @@ func TestHostKeyOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newHostRig(t, "", line("h.example", s.PublicKey()))
-	if got := r.h.Algorithms()[0]; !strings.HasPrefix(got, "ecdsa-sha2-nistp256") {
+	if got := r.order()[0]; !strings.HasPrefix(got, "ecdsa-sha2-nistp256") {
 		t.Errorf("first algorithm is %s", got)
 	}
 	r = newHostRig(t, "HostKeyAlgorithms rsa-sha2-512,ssh-ed25519", line("h.example", s.PublicKey()))
-	if got := r.h.Algorithms()[0]; got != "rsa-sha2-512" {
+	if got := r.order()[0]; got != "rsa-sha2-512" {
 		t.Errorf("first algorithm of a given list is %s", got)
 	}
 }

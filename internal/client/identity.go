@@ -487,7 +487,10 @@ func loadPublic(file string) ssh.PublicKey {
 }
 
 // readSmall reads a regular file of at most keyfile.MaxFileSize bytes.
-func readSmall(name string) ([]byte, error) {
+func readSmall(name string) ([]byte, error) { return readRegular(name, keyfile.MaxFileSize) }
+
+// readRegular reads a file that is no directory and not larger than size.
+func readRegular(name string, size int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -497,10 +500,10 @@ func readSmall(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if st.IsDir() || st.Size() > keyfile.MaxFileSize {
+	if st.IsDir() || st.Size() > size {
 		return nil, fmt.Errorf("client: %s is no key file", filepath.Base(name))
 	}
-	return io.ReadAll(io.LimitReader(f, keyfile.MaxFileSize+1))
+	return io.ReadAll(io.LimitReader(f, size+1))
 }
 
 // keyNumbers are the numbers by which logs call the kinds of keys.

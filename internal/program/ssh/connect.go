@@ -64,7 +64,6 @@ func (r *run) unfinished() error {
 	}{
 		{c.ProxyJump != "", "ProxyJump"},
 		{c.ProxyUseFdpass, "ProxyUseFdpass"},
-		{c.KnownHostsCommand != "" && !strings.EqualFold(c.KnownHostsCommand, "none"), "KnownHostsCommand"},
 		{c.PKCS11Provider != "", "PKCS11Provider"},
 		{c.Tunnel != sshconfig.TunnelNo, "Tunnel"},
 	} {
@@ -78,7 +77,6 @@ func (r *run) unfinished() error {
 	}{
 		{c.ForwardAgent.On, "ForwardAgent"},
 		{c.ForwardX11, "ForwardX11"},
-		{c.VerifyHostKeyDNS != sshconfig.AskNo, "VerifyHostKeyDNS"},
 		{c.HostbasedAuthentication, "HostbasedAuthentication"},
 	} {
 		if m.on {

@@ -52,6 +52,7 @@ func (l *loop) main(ctx context.Context) int {
 }
 
 func (l *loop) serve(ctx context.Context) error {
+	l.connector.Settle(ctx, true)
 	if err := l.startForwards(ctx); err != nil {
 		return err
 	}
@@ -211,7 +212,7 @@ func (l *loop) queue(c *public.Client) error {
 func (l *loop) early(c *public.Client) {
 	k := l.conf
 	if k.SessionType == sshconfig.SessionNone || k.PermitLocalCommand && k.LocalCommand != "" ||
-		k.ForwardAgent.On || k.ForwardX11 || k.Tunnel != sshconfig.TunnelNo ||
+		k.UpdateHostKeys == sshconfig.AskAsk || k.ForwardAgent.On || k.ForwardX11 || k.Tunnel != sshconfig.TunnelNo ||
 		k.HasForwards() {
 		return
 	}
@@ -367,6 +368,7 @@ func (l *loop) guard() {
 // finish puts everything back, says what is to be said and is the exit
 // status.
 func (l *loop) finish(err error) int {
+	l.connector.Settle(context.Background(), false)
 	stats, took := l.client.Stats(), l.client.Duration()
 	if l.term != nil {
 		l.term.restore()
