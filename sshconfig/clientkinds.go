@@ -287,13 +287,11 @@ type levelKind[T any] struct{ get func(*T) *LogLevel }
 
 func (k levelKind[T]) parse(l *line, o *T, store bool) *problem {
 	w, ok := l.next()
-	for _, c := range logLevels {
-		if equalFold(c.word, w) {
-			if store {
-				*k.get(o) = c.value
-			}
-			return nil
+	if v, known := ParseLogLevel(w); known {
+		if store {
+			*k.get(o) = v
 		}
+		return nil
 	}
 	if !ok {
 		w = "<NONE>"
@@ -315,13 +313,11 @@ type facilityKind[T any] struct {
 
 func (k facilityKind[T]) parse(l *line, o *T, store bool) *problem {
 	w, ok := l.next()
-	for _, c := range facilities {
-		if equalFold(c.word, w) {
-			if store {
-				*k.get(o) = c.value
-			}
-			return nil
+	if v, known := ParseFacility(w); known {
+		if store {
+			*k.get(o) = v
 		}
+		return nil
 	}
 	if !ok {
 		w = "<NONE>"

@@ -167,6 +167,9 @@ var logLevels = []choice[LogLevel]{{"SILENT", Quiet}, {"QUIET", Quiet}, {"FATAL"
 // String is the level's word in configuration files.
 func (l LogLevel) String() string { return wordOf(logLevels, l) }
 
+// ParseLogLevel finds the level that word means, in either case.
+func ParseLogLevel(word string) (LogLevel, bool) { return valueOf(logLevels, word) }
+
 // Facility is a syslog facility.
 type Facility uint8
 
@@ -190,6 +193,9 @@ var facilities = []choice[Facility]{{"DAEMON", FacilityDaemon}, {"USER", Facilit
 
 // String is the facility's word in configuration files.
 func (f Facility) String() string { return wordOf(facilities, f) }
+
+// ParseFacility finds the facility that word means, in either case.
+func ParseFacility(word string) (Facility, bool) { return valueOf(facilities, word) }
 
 // PermitRootLogin is the value of that keyword.
 type PermitRootLogin uint8

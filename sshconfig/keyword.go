@@ -211,15 +211,14 @@ func (k Enum[T, V]) parse(l *line, o *T, store bool) *problem {
 	if p != nil {
 		return p
 	}
-	for i := range k.choices {
-		if equalFold(w, k.choices[i].word) {
-			if store {
-				*k.get(o) = k.choices[i].value
-			}
-			return nil
-		}
+	v, ok := valueOf(k.choices, w)
+	if !ok {
+		return l.badf("unsupported option \"%s\".", w)
 	}
-	return l.badf("unsupported option \"%s\".", w)
+	if store {
+		*k.get(o) = v
+	}
+	return nil
 }
 
 func (k Enum[T, V]) preset(o *T, _ *environment) { *k.get(o) = k.def }
@@ -233,6 +232,16 @@ func (k Enum[T, V]) describe() (string, string) {
 		words[i] = k.choices[i].word
 	}
 	return strings.Join(words, ", "), wordOf(k.choices, k.def)
+}
+
+// valueOf finds what word stands for, in either case.
+func valueOf[V any](choices []choice[V], word string) (v V, ok bool) {
+	for i := range choices {
+		if equalFold(word, choices[i].word) {
+			return choices[i].value, true
+		}
+	}
+	return v, false
 }
 
 func wordOf[V comparable](choices []choice[V], v V) string {

@@ -43,6 +43,7 @@ var Rooms = [...]Room{
 	{"internal/penalty", 6},
 	{"internal/terminal", 6},
 	{"internal/program/stdio", 6},
+	{"internal/program/getopt", 6},
 
 	{"internal/program", 7},
 
@@ -70,6 +71,7 @@ var Beside = [...]struct{ From, To, Why string }{
 	{"internal/sshd/…", "internal/sshd/log", "every room has something to tell the administrator"},
 	{"internal/sshd/…", "internal/sshd/login", "who decides about a login says what its process has to do"},
 	{"internal/sshd/…", "internal/sshd/login/…", "the network room speaks with the process that opens sockets for it"},
+	{"internal/sshd/sftpserver", "internal/program/getopt", "internal-sftp in sshd_config has the command line of sftp-server"},
 	{"internal/sshd/…", "internal/penalty", "the listener and the monitor ask it"},
 	{"internal/sshd", "internal/sshd/…", "the folder above starts its rooms"},
 	{"internal/client", "internal/scp", "the client knows the copy protocols it starts"},

@@ -245,11 +245,26 @@ func (d *Database) LookupGroup(name string) (Group, error) {
 	if !ValidName(name) {
 		return Group{}, ErrUnknown
 	}
+	return d.group(name, func(g Group) bool { return g.Name == name })
+}
+
+// LookupGroupID finds the first group with number gid; ErrUnknown when there
+// is none.
+func (d *Database) LookupGroupID(gid uint32) (Group, error) {
+	return d.group(strconv.FormatUint(uint64(gid), 10), func(g Group) bool { return g.GID == gid })
+}
+
+// group looks in the file, then asks getent for key, as user does.
+func (d *Database) group(key string, match func(Group) bool) (Group, error) {
 	find := func(b []byte) (Group, bool) {
 		for line := range bytes.Lines(b) {
-			if f, ok := fields(string(line), 4); ok && f[0] == name {
-				if id, ok := number(f[2]); ok {
-					return Group{Name: name, GID: id}, true
+			f, ok := fields(string(line), 4)
+			if !ok {
+				continue
+			}
+			if id, ok := number(f[2]); ok {
+				if g := (Group{Name: f[0], GID: id}); match(g) {
+					return g, true
 				}
 			}
 		}
@@ -262,7 +277,7 @@ func (d *Database) LookupGroup(name string) (Group, error) {
 	if g, ok := find(b); ok {
 		return g, nil
 	}
-	out, err := d.ask("group", name)
+	out, err := d.ask("group", key)
 	if err != nil {
 		return Group{}, err
 	}

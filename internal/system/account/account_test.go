@@ -81,6 +81,15 @@ func TestGroups(t *testing.T) {
 	if _, err := d.LookupGroup("nope"); !errors.Is(err, ErrUnknown) {
 		t.Error(err)
 	}
+	if g, err := d.LookupGroupID(10); err != nil || g.Name != "wheel" {
+		t.Error(g, err)
+	}
+	if _, err := d.LookupGroupID(11); err != nil {
+		t.Error(err)
+	}
+	if _, err := d.LookupGroupID(12); !errors.Is(err, ErrUnknown) {
+		t.Error(err)
+	}
 }
 
 func TestShadow(t *testing.T) {
