@@ -19,6 +19,7 @@ import (
 	"github.com/nacre-ssh/nacre/internal/sshd/auth"
 	sshdlog "github.com/nacre-ssh/nacre/internal/sshd/log"
 	"github.com/nacre-ssh/nacre/internal/sshd/login"
+	"github.com/nacre-ssh/nacre/internal/sshd/login/sockets"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/internal/version"
 	"github.com/nacre-ssh/nacre/ssh"
@@ -415,7 +416,7 @@ func notify(state string) {
 // Main runs the program.
 func Main(ctx context.Context, io stdio.Stdio, args []string) int {
 	if len(args) == 1 && args[0] == login.Word {
-		return login.Main(login.Services{})
+		return login.Main(login.Services{Sockets: sockets.Main})
 	}
 	behind := len(args) > 0 && args[0] == daemonWord
 	if behind {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/nacre-ssh/nacre/internal/system/reason"
 	"github.com/nacre-ssh/nacre/sshconfig"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -80,7 +81,16 @@ func (p *Plan) run(s Services, report *os.File) int {
 		if s.Sockets == nil {
 			return fatal
 		}
-		return s.Sockets(os.NewFile(0, "channel"), p.Service, func(v sshconfig.LogLevel, text string) { r.say(v, "%s", text) })
+		// A duplicate, as standard input may be in the poller or not.
+		fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 3)
+		if err == nil {
+			err = unix.SetNonblock(fd, true)
+		}
+		if err != nil {
+			r.say(sshconfig.Fatal, "%s", reason.Of(err))
+			return fatal
+		}
+		return s.Sockets(os.NewFile(uintptr(fd), "channel"), p.Service, func(v sshconfig.LogLevel, text string) { r.say(v, "%s", text) })
 	}
 	if p.Role == Refuse {
 		io.WriteString(stdout, p.RefusalText)

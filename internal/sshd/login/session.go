@@ -375,3 +375,16 @@ func LastLoginLine(at time.Time, host string) string {
 	}
 	return line + "\r\n"
 }
+
+// NewSockets is the plan of the process that opens sockets for the connection's
+// forwards, as service says.
+func NewSockets(s *SessionInfo, service []byte) (*Plan, error) {
+	root, err := chrootPath(s.Config.ChrootDirectory, s.Account)
+	if err != nil {
+		return nil, &RefusedError{Level: sshconfig.Fatal, Line: err.Error()}
+	}
+	return &Plan{
+		Title: "sockets", Self: s.Self, Role: Sockets, User: s.Account.Name, Identity: s.Identity,
+		Chroot: root, OOMScore: s.OOMScore, Service: service,
+	}, nil
+}

@@ -678,6 +678,14 @@ func number(m Message) Number {
 		return NumLeave
 	case *Gone:
 		return NumGone
+	case *Dial:
+		return NumDial
+	case *Listen:
+		return NumListen
+	case *Accepted:
+		return NumAccepted
+	case *Unlisten:
+		return NumUnlisten
 	}
 	return 0
 }

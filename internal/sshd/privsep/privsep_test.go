@@ -23,6 +23,7 @@ var messages = []struct{ m, answer Message }{
 	{&Close{}, nil}, {&Sockets{}, &Outcome{}}, {&Exit{}, nil}, {&Log{}, nil}, {&Farewell{}, nil},
 	{&Ready{}, nil}, {&Unready{}, nil}, {&Lobby{}, nil}, {&LoggedIn{}, nil}, {&Ended{}, nil}, {&Retire{}, nil}, {&Status{}, &Counters{}},
 	{&Rules{}, nil}, {&Stranger{}, nil}, {&Leave{}, &Verdict{}}, {&Gone{}, nil},
+	{&Dial{}, &Opened{}}, {&Listen{}, &Opened{}}, {&Accepted{}, nil}, {&Unlisten{}, nil},
 }
 
 func TestTable(t *testing.T) {

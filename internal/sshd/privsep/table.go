@@ -48,6 +48,11 @@ const (
 	NumStranger Number = 81
 	NumLeave    Number = 82
 	NumGone     Number = 83
+
+	NumDial     Number = 96
+	NumListen   Number = 97
+	NumAccepted Number = 98
+	NumUnlisten Number = 99
 )
 
 // Side is one end of a link.
@@ -58,6 +63,7 @@ const (
 	Monitor Side = iota
 	Network
 	Listener
+	LoginRoom
 )
 
 // Link is the kind of a link.
@@ -69,6 +75,7 @@ const (
 	Connection
 	Generation // between the listener and a monitor
 	Arrivals   // between the listener and a lobby
+	Forwards   // between a network room and the process that opens sockets for one connection
 )
 
 // State is how far a connection has come, as the monitor sees it. Rows hold
@@ -160,6 +167,11 @@ var Table = [...]Row{
 	{Number: NumStranger, Name: "Stranger", Link: Arrivals, From: Listener, When: anytime, Files: 1, Says: "a socket that was accepted"},
 	{Number: NumLeave, Name: "Leave", Link: Arrivals, From: Network, Call: true, When: anytime, Says: "a stranger has sent its KEXINIT: may it be handed over"},
 	{Number: NumGone, Name: "Gone", Link: Arrivals, From: Network, When: anytime, Says: "a stranger's connection ended in the lobby, and how"},
+
+	{Number: NumDial, Name: "Dial", Link: Forwards, From: Network, Call: true, When: anytime, Back: 1, Says: "connect as the user: the socket, or why not"},
+	{Number: NumListen, Name: "Listen", Link: Forwards, From: Network, Call: true, When: anytime, Says: "listen as the user, on one address"},
+	{Number: NumAccepted, Name: "Accepted", Link: Forwards, From: LoginRoom, When: anytime, Files: 1, Says: "a connection to a listener"},
+	{Number: NumUnlisten, Name: "Unlisten", Link: Forwards, From: Network, When: anytime, Says: "listen there no more"},
 }
 
 // Find is the row of a number, nil if there is none.
