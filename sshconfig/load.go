@@ -134,6 +134,9 @@ func (c *Client) AddForward(spec string, dynamic, remote bool) error {
 	return nil
 }
 
+// LocalUser is the account's name.
+func (c *Client) LocalUser() string { return c.ctx.LocalUser }
+
 // IsSet tells whether the command line or a file has given the keyword.
 func (c *Client) IsSet(keyword string) bool {
 	i := clientIndex(keyword)

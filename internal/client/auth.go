@@ -21,6 +21,7 @@ type Login struct {
 	Identities *Identities // arranged
 	Host       string      // as prompts show it
 	Banners    io.Writer   // where the server's banners go
+	Keysign    *Keysign    // for hostbased; nil: none
 
 	offered *ssh.AuthKey // the key that was used without asking the server
 	last    *ssh.AuthKey // the key that was offered last
@@ -36,6 +37,10 @@ func (l *Login) Methods() []ssh.AuthMethod {
 	var methods []ssh.AuthMethod
 	for name := range strings.SplitSeq(order, ",") {
 		switch {
+		case name == "hostbased" && l.Conf.HostbasedAuthentication:
+			if m := l.hostbased(); m != nil {
+				methods = append(methods, m)
+			}
 		case name == "publickey" && l.Conf.PubkeyAuthentication != sshconfig.PubkeyNo:
 			methods = append(methods, l.Identities.Method())
 		case name == "keyboard-interactive" && l.Conf.KbdInteractiveAuthentication && !l.Conf.BatchMode && l.Conf.NumberOfPasswordPrompts > 0:

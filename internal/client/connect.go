@@ -266,7 +266,8 @@ func (k *Connector) config(conn net.Conn, hostKeys []string) (*ssh.ClientConfig,
 	if c.Compression {
 		cfg.Compressions = []string{"zlib@openssh.com", "none"}
 	}
-	login := &Login{Conf: c, Log: k.Log, Ask: k.Ask, Identities: k.Identities, Host: k.Host(), Banners: k.Stderr}
+	login := &Login{Conf: c, Log: k.Log, Ask: k.Ask, Identities: k.Identities, Host: k.Host(), Banners: k.Stderr,
+		Keysign: &Keysign{Conn: conn, Log: k.Log}}
 	cfg.Banner, cfg.AuthTrace = login.Banner, login.Trace
 	cfg.HostKey = func(ctx context.Context, name string, remote net.Addr, key ssh.PublicKey) error {
 		// A person may take longer to answer than ConnectTimeout.
@@ -279,6 +280,7 @@ func (k *Connector) config(conn net.Conn, hostKeys []string) (*ssh.ClientConfig,
 		k.warnWeak(client)
 		k.agent = OpenAgent(AgentPath(k.Conf.IdentityAgent, k.Ask.getenv), k.Log)
 		k.agent.Bind(client)
+		k.Identities.Agent = k.agent
 		k.Identities.Arrange(k.agent.Keys())
 		// An agent may refuse to sign what is not bound to the host key, and that
 		// is known only now.

@@ -27,6 +27,7 @@ type Identity struct {
 	// Where it comes from, as logs say it.
 	Explicit, Token, Agent bool
 
+	comment  string     // of the private key
 	onlyCert bool       // File is that of a certificate
 	agent    ssh.Signer // signs in the agent, when that has the key
 	signer   ssh.Signer // the private key, once it was read
@@ -75,6 +76,9 @@ type Identities struct {
 	// Remembered says whether an identity is known to be the one that the server
 	// takes; nil: none is.
 	Remembered func(*Identity) bool
+
+	// Agent takes what AddKeysToAgent adds; nil: there is none.
+	Agent *Agent
 
 	remembered *ssh.AuthKey // the key of that identity, put first
 
@@ -254,6 +258,8 @@ func (ids *Identities) Method() *ssh.AuthPublicKeys {
 		switch {
 		case id.agent != nil:
 			k.Signer, k.SignNow = id.agent, known
+		case ids.Conf.AddKeysToAgent.On && ids.Agent != nil:
+			// What the server does not take is not added: it is asked.
 		case (candidates == 1 || known) && id.Key != nil:
 			// A single key is not worth a question to the server, if using it
 			// is not worth one to the person.
@@ -358,6 +364,7 @@ func (ids *Identities) private(ctx context.Context, id *Identity) (ssh.Signer, e
 		return nil, ssh.ErrSkip
 	}
 	id.signer = s
+	ids.addToAgent(ctx, id, s)
 	return s, nil
 }
 
@@ -430,12 +437,12 @@ func (ids *Identities) open(id *Identity, passphrase []byte) (ssh.Signer, error)
 	if err != nil {
 		return nil, err
 	}
-	if passphrase == nil {
-		s, _, err := keyfile.ParsePrivateKey(data)
-		return s, err
+	k, err := keyfile.Parse(data, keyfile.ReadOptions{Passphrase: passphrase, MaxRounds: ids.Rounds})
+	if err != nil {
+		return nil, err
 	}
-	s, _, err := keyfile.ParsePrivateKeyWithPassphrase(data, passphrase)
-	return s, err
+	id.comment = k.Comment
+	return k.Signer()
 }
 
 // loadError says why a key could not be read, in the words of the stock tools

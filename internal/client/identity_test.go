@@ -63,7 +63,7 @@ func config(t *testing.T, text string) *sshconfig.Client {
 	t.Helper()
 	algs := sshconfig.NameList{Default: pubkey.DefaultHostKeyAlgorithms(), Known: pubkey.Query("key-sig")}
 	c := sshconfig.NewClient(&sshconfig.ClientContext{Host: "host", LocalUser: "me", Home: "/home/me",
-		Algorithms: sshconfig.Algorithms{PubkeyAcceptedAlgorithms: algs, HostKeyAlgorithms: algs}})
+		Algorithms: sshconfig.Algorithms{PubkeyAcceptedAlgorithms: algs, HostKeyAlgorithms: algs, HostbasedAcceptedAlgorithms: algs}})
 	if err := c.Load(sshconfig.Source{Name: "cfg", Data: []byte(text), User: true}); err != nil {
 		t.Fatal(err)
 	}

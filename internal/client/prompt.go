@@ -158,6 +158,13 @@ func (p *Prompter) dialogCommand(ctx context.Context, prompt, hint string) *exec
 	return cmd
 }
 
+// Permit has the dialog program ask for a permission. No answer is none; an
+// empty one is yes.
+func (p *Prompter) Permit(ctx context.Context, question string) bool {
+	answer, ok := p.Ask(ctx, question, AskDialog|AskPermission)
+	return ok && (len(answer) == 0 || strings.EqualFold(string(answer), "yes"))
+}
+
 // Notify shows text that needs no answer, as "touch the key now". done takes
 // it back. With a terminal it is written there, else the dialog program shows
 // it and is ended by done.

@@ -77,7 +77,6 @@ func (r *run) unfinished() error {
 	}{
 		{c.ForwardAgent.On, "ForwardAgent"},
 		{c.ForwardX11, "ForwardX11"},
-		{c.HostbasedAuthentication, "HostbasedAuthentication"},
 	} {
 		if m.on {
 			r.log.Info("Warning: %s is not there yet in this version; going on without it.", m.what)
@@ -85,9 +84,6 @@ func (r *run) unfinished() error {
 	}
 	if c.ControlMaster != sshconfig.MasterNo || c.ControlPath != "" && !strings.EqualFold(c.ControlPath, "none") {
 		r.log.Verbose("Connection sharing is not there yet in this version; making a connection of its own.")
-	}
-	if c.AddKeysToAgent.On {
-		r.log.Verbose("AddKeysToAgent is not there yet in this version.")
 	}
 	return nil
 }

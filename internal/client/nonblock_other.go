@@ -1,0 +1,7 @@
+//go:build !unix
+
+package client
+
+import "net"
+
+func setNonblock(net.Conn) {}
