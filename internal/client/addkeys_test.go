@@ -103,8 +103,8 @@ func TestKeysign(t *testing.T) {
 	if err := s.PublicKey().Verify(data, sig); err != nil {
 		t.Error(err)
 	}
-	methods := login.Methods()
 	login.Identities = &Identities{Conf: login.Conf}
+	methods := login.Methods()
 	if len(methods) == 0 || methods[0].Name() != "hostbased" {
 		t.Errorf("methods begin with %v", methods)
 	}
