@@ -267,15 +267,15 @@ func (l *Lobby) arrive(m *privsep.Stranger, f *os.File) {
 		return
 	}
 	s.fd = fd
-	if err := greet(fd, l.cfg.Hello.Append(nil, s.cookie)); err != nil {
-		end, text := endOf(err)
-		gone(penalty.NoAuth, end, text)
-		return
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		f.Close()
+		return
+	}
+	if err := greet(fd, l.cfg.Hello.Append(nil, s.cookie)); err != nil {
+		end, text := endOf(err)
+		gone(penalty.NoAuth, end, text)
 		return
 	}
 	if max := l.rules.Max; max > 0 && len(l.here) >= max && len(l.busy) > 0 {
