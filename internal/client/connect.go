@@ -40,6 +40,12 @@ type Connector struct {
 	// and before anything else that it sends is looked at.
 	Early, LoggedIn func(*ssh.Client)
 
+	// Hop makes the connector to a host of ProxyJump, whose ProxyJump is before
+	// unless that is empty. nil: there are no jumps.
+	Hop func(h sshconfig.Hop, before string) (*Connector, error)
+	// Program is what errors of dialling to a hop begin with.
+	Program string
+
 	HostKeys   *HostKeys // what was decided about the host key
 	Identities *Identities
 	Proxy      *Proxy // nil for a direct connection
@@ -47,6 +53,8 @@ type Connector struct {
 	agent  *Agent
 	remote net.Addr
 	phase  atomic.Int32
+
+	ways []string // through which hops this one was come to
 
 	habitFile *habits       // nil: nothing is remembered
 	habits    *Habits       // of the server, nil when it was not met
@@ -109,7 +117,7 @@ func (k *Connector) try(ctx context.Context) (*ssh.Client, error) {
 		return nil, err
 	}
 	k.remote = conn.RemoteAddr()
-	k.HostKeys.Proxied = k.Proxy != nil
+	k.HostKeys.Proxied = k.Proxy != nil || k.Conf.ProxyCommand != ""
 	order, err := k.HostKeys.Algorithms(ctx)
 	if err != nil {
 		conn.Close()
@@ -132,10 +140,10 @@ func (k *Connector) try(ctx context.Context) (*ssh.Client, error) {
 	k.agent = nil
 	method, before := c.AuthMethod()
 	login.Succeeded(method)
-	if k.Proxy != nil {
-		k.Log.Verbose("Authenticated to %s (via proxy) using \"%s\".", k.Conf.Hostname, method)
+	if t, ok := k.remote.(*net.TCPAddr); ok && k.Proxy == nil {
+		k.Log.Verbose("Authenticated to %s ([%s]:%d) using \"%s\".", k.Conf.Hostname, address(t), t.Port, method)
 	} else {
-		k.Log.Verbose("Authenticated to %s ([%s]:%d) using \"%s\".", k.Conf.Hostname, address(k.remote), k.remote.(*net.TCPAddr).Port, method)
+		k.Log.Verbose("Authenticated to %s (via proxy) using \"%s\".", k.Conf.Hostname, method)
 	}
 	used := ssh.PublicKey(nil)
 	if method == "publickey" && len(before) == 0 && login.last != nil {
@@ -195,6 +203,9 @@ func (k *Connector) Close() {
 // dial makes the connection: by ProxyCommand, or directly.
 func (k *Connector) dial(ctx context.Context) (net.Conn, error) {
 	c := k.Conf
+	if c.ProxyJump != "" {
+		return k.jump(ctx)
+	}
 	if c.ProxyCommand == "-" {
 		k.Proxy = new(Proxy)
 		return rawio.NewDuplex(inherited(k.In), inherited(k.Out), "UNKNOWN"), nil
@@ -203,6 +214,9 @@ func (k *Connector) dial(ctx context.Context) (net.Conn, error) {
 		command, err := c.Tokens().Expand(c.ProxyCommand, sshconfig.TokensProxy)
 		if err != nil {
 			return nil, err
+		}
+		if c.ProxyUseFdpass {
+			return passedSocket(k.Shell, command, k.Env, k.Stderr, k.Log)
 		}
 		p, err := StartProxy(k.Shell, command, k.Env, k.Stderr, k.Log)
 		if err != nil {

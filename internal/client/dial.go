@@ -13,8 +13,9 @@ import (
 	"github.com/nacre-ssh/nacre/sshconfig"
 )
 
-// Dialer connects to a server by name as ssh does: every address in turn,
-// the whole round again as often as Attempts says.
+// Dialer connects to a server by name: to every address in turn, as ssh does,
+// but without waiting for long for one that does not answer; the whole round
+// again as often as Attempts says.
 type Dialer struct {
 	Log           *Logger
 	Network       string // "tcp", "tcp4", "tcp6"; "" is tcp
@@ -22,6 +23,8 @@ type Dialer struct {
 	BindInterface string // local interface, where there is no BindAddress
 	Attempts      int    // rounds, one a second; below 1 is 1
 	NoKeepAlive   bool   // no TCP keepalive probes
+
+	dial func(context.Context, netip.Addr, int) (net.Conn, error) // of tests
 }
 
 // ResolveError is a host name without an address. Its text is what ssh prints
@@ -90,9 +93,15 @@ func (d *Dialer) Dial(ctx context.Context, host string, port int) (net.Conn, err
 	return d.DialAddrs(ctx, host, addrs, port)
 }
 
+// Racing several addresses (RFC 8305 §5): the next one is tried while the one
+// before has not answered for so long.
+const attemptDelay = 250 * time.Millisecond
+
 // DialAddrs connects to the first of addrs that answers; host is for the log
-// and for errors.
+// and for errors. The error of a round without success is that of the address
+// that failed last.
 func (d *Dialer) DialAddrs(ctx context.Context, host string, addrs []netip.Addr, port int) (net.Conn, error) {
+	addrs = interleave(addrs)
 	var last error
 	for attempt := range max(d.Attempts, 1) {
 		if attempt > 0 {
@@ -103,22 +112,96 @@ func (d *Dialer) DialAddrs(ctx context.Context, host string, addrs []netip.Addr,
 			}
 			d.Log.Debug1("Trying again...")
 		}
-		for _, a := range addrs {
-			d.Log.Debug1("Connecting to %s [%s] port %d.", host, a, port)
-			c, err := d.dialOne(ctx, a, port)
-			if err == nil {
-				d.Log.Debug1("Connection established.")
-				return c, nil
-			}
-			if last = err; err != nil && !errors.Is(err, errBind) {
-				last = timedOut(err)
-				d.Log.Debug1("connect to address %s port %d: %s", a, port, Strerror(last))
-			} else {
-				last = nil // said already
-			}
+		var c net.Conn
+		if c, last = d.race(ctx, host, addrs, port); c != nil {
+			d.Log.Debug1("Connection established.")
+			return c, nil
 		}
 	}
 	return nil, &ConnectError{host, port, last}
+}
+
+// interleave alternates the families, the first address's first (RFC 8305 §4).
+func interleave(addrs []netip.Addr) []netip.Addr {
+	var first, other []netip.Addr
+	for _, a := range addrs {
+		if a.Is4() == addrs[0].Is4() {
+			first = append(first, a)
+		} else {
+			other = append(other, a)
+		}
+	}
+	out := make([]netip.Addr, 0, len(addrs))
+	for i := range max(len(first), len(other)) {
+		if i < len(first) {
+			out = append(out, first[i])
+		}
+		if i < len(other) {
+			out = append(out, other[i])
+		}
+	}
+	return out
+}
+
+// race tries the addresses, each as soon as the one before has failed or has
+// not answered for attemptDelay. The first connection wins.
+func (d *Dialer) race(ctx context.Context, host string, addrs []netip.Addr, port int) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	type result struct {
+		a   netip.Addr
+		c   net.Conn
+		err error
+	}
+	results := make(chan result, len(addrs))
+	dial := d.dialOne
+	if d.dial != nil {
+		dial = d.dial
+	}
+	open := 0 // attempts without a result
+	defer func() {
+		cancel()
+		for range open { // of two that answer at once one is too many
+			if late := <-results; late.c != nil {
+				late.c.Close()
+			}
+		}
+	}()
+	var last error
+	var timer *time.Timer
+	for len(addrs) > 0 || open > 0 {
+		var next <-chan time.Time
+		if len(addrs) > 0 {
+			a := addrs[0]
+			addrs = addrs[1:]
+			d.Log.Debug1("Connecting to %s [%s] port %d.", host, a, port)
+			open++
+			go func() {
+				c, err := dial(ctx, a, port)
+				results <- result{a, c, err}
+			}()
+			if len(addrs) > 0 {
+				timer = time.NewTimer(attemptDelay)
+				next = timer.C
+			}
+		}
+		select {
+		case <-next:
+			continue
+		case r := <-results:
+			open--
+			if timer != nil {
+				timer.Stop()
+			}
+			if r.err == nil {
+				return r.c, nil
+			}
+			if last = nil; !errors.Is(r.err, errBind) { // that was said already
+				last = timedOut(r.err)
+				d.Log.Debug1("connect to address %s port %d: %s", r.a, port, Strerror(last))
+			}
+		}
+	}
+	return nil, last
 }
 
 // errBind marks an attempt that failed before it began; it was logged.

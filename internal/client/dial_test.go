@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -67,6 +71,91 @@ func TestDial(t *testing.T) {
 		"debug1: Connection established.\r\n"
 	if log.String() != want {
 		t.Errorf("log\n%s\nwant\n%s", log.String(), want)
+	}
+}
+
+// An address that does not answer is not waited for, one that refuses less so.
+func TestRace(t *testing.T) {
+	four, six := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
+	more := []netip.Addr{six, netip.MustParseAddr("2001:db8::2"), four, netip.MustParseAddr("192.0.2.2")}
+	for _, c := range []struct {
+		name    string
+		answers map[string]time.Duration // when; negative: refused then
+		took    time.Duration
+		tried   string
+	}{
+		{"first answers", map[string]time.Duration{"2001:db8::1": time.Millisecond}, time.Millisecond, "2001:db8::1"},
+		{"first is silent", map[string]time.Duration{"192.0.2.1": 10 * time.Millisecond}, attemptDelay + 10*time.Millisecond, "2001:db8::1 192.0.2.1"},
+		{"first is slow and wins", map[string]time.Duration{"2001:db8::1": 400 * time.Millisecond, "192.0.2.1": time.Second}, 400 * time.Millisecond, "2001:db8::1 192.0.2.1"},
+		{"first refuses", map[string]time.Duration{"2001:db8::1": -time.Millisecond, "192.0.2.1": time.Millisecond}, 2 * time.Millisecond, "2001:db8::1 192.0.2.1"},
+		{"only the last", map[string]time.Duration{"192.0.2.2": 0}, 3 * attemptDelay, "2001:db8::1 192.0.2.1 2001:db8::2 192.0.2.2"},
+		{"all refuse", map[string]time.Duration{"2001:db8::1": -1, "192.0.2.1": -1, "2001:db8::2": -1, "192.0.2.2": -1}, 4, "2001:db8::1 192.0.2.1 2001:db8::2 192.0.2.2"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var tried []string
+			d := Dialer{dial: func(ctx context.Context, a netip.Addr, _ int) (net.Conn, error) {
+				tried = append(tried, a.String())
+				after, ok := c.answers[a.String()]
+				if !ok {
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}
+				select {
+				case <-time.After(max(after, -after)):
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				}
+				if after < 0 {
+					return nil, syscall.ECONNREFUSED
+				}
+				conn, _ := net.Pipe()
+				return conn, nil
+			}}
+			start := time.Now()
+			conn, err := d.DialAddrs(t.Context(), "name", more, 22)
+			if took := time.Since(start); took != c.took || strings.Join(tried, " ") != c.tried {
+				t.Errorf("%s: after %v, tried %v; want %v, %s", c.name, took, tried, c.took, c.tried)
+			}
+			if c.name == "all refuse" {
+				if err == nil || err.Error() != "connect to host name port 22: Connection refused" {
+					t.Errorf("%s: %v", c.name, err)
+				}
+			} else if err != nil || conn == nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		})
+	}
+}
+
+func TestPassedSocket(t *testing.T) {
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("peer lacks python3")
+	}
+	port, accepted := listen(t)
+	const dialer = `python3 -c "import socket
+c = socket.create_connection(('127.0.0.1', %d))
+socket.send_fds(socket.socket(fileno=1), [b'x'], [c.fileno()])"`
+	var log bytes.Buffer
+	c, err := passedSocket("", fmt.Sprintf(dialer, port), nil, nil, NewLogger(&log, LevelDebug1, true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	peer := <-accepted
+	defer peer.Close()
+	if _, ok := c.(*net.TCPConn); !ok {
+		t.Errorf("%T is not the socket itself", c)
+	}
+	io.WriteString(peer, "hello")
+	got := make([]byte, 5)
+	if _, err := io.ReadFull(c, got); err != nil || string(got) != "hello" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if !strings.HasPrefix(log.String(), "debug1: Executing proxy dialer command: exec python3") {
+		t.Errorf("log %q", log.String())
+	}
+	if _, err := passedSocket("", "true", nil, nil, nil); err != errDialer {
+		t.Errorf("a dialer without a socket: %v", err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 type Proxy struct {
 	net.Conn // its standard input and output
 	cmd      *exec.Cmd
+	hop      func() // ends the connection to a jump host
 	done     chan struct{}
 	once     sync.Once
 }
@@ -48,6 +49,10 @@ func StartProxy(shell, command string, env []string, stderr *os.File, log *Logge
 // not wait for that; Done does.
 func (p *Proxy) Stop() {
 	p.once.Do(func() {
+		if p.hop != nil {
+			p.Conn.Close()
+			p.hop()
+		}
 		if p.cmd != nil {
 			p.Conn.Close()
 			hangUp(p.cmd.Process)

@@ -3,6 +3,7 @@
 package client
 
 import (
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -42,3 +43,61 @@ func shellCommand(shell, command string) *exec.Cmd {
 }
 
 func hangUp(p *os.Process) { p.Signal(syscall.SIGHUP) }
+
+// passedSocket runs command, which connects and hands its socket over on its
+// standard output (ProxyUseFdpass).
+func passedSocket(shell, command string, env []string, stderr *os.File, log *Logger) (net.Conn, error) {
+	command = "exec " + command
+	log.Debug1("Executing proxy dialer command: %s", command)
+	cmd := shellCommand(shell, command)
+	cmd.Env, cmd.Stderr = env, stderr
+	conn, files, err := proxyStreams(cmd)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	err = cmd.Start()
+	for _, f := range files {
+		f.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer cmd.Wait()
+	var data [1]byte
+	oob := make([]byte, syscall.CmsgSpace(4))
+	_, n, _, _, err := conn.(*net.UnixConn).ReadMsgUnix(data[:], oob)
+	if err != nil {
+		return nil, errDialer
+	}
+	fds := rights(oob[:n])
+	if len(fds) != 1 {
+		for _, fd := range fds {
+			syscall.Close(fd)
+		}
+		return nil, errDialer
+	}
+	f := os.NewFile(uintptr(fds[0]), "passed")
+	defer f.Close()
+	return net.FileConn(f)
+}
+
+var errDialer = errors.New("proxy dialer did not pass back a connection")
+
+// rights are the descriptors of a control message, closed on exec.
+func rights(oob []byte) []int {
+	var all []int
+	msgs, err := syscall.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil
+	}
+	for i := range msgs {
+		if fds, err := syscall.ParseUnixRights(&msgs[i]); err == nil {
+			for _, fd := range fds {
+				syscall.CloseOnExec(fd)
+			}
+			all = append(all, fds...)
+		}
+	}
+	return all
+}

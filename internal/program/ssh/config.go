@@ -38,7 +38,7 @@ func (r *run) context() *sshconfig.ClientContext {
 	x.LocalHost, _ = os.Hostname()
 	db := account.System()
 	if a, err := db.LookupID(uint32(os.Getuid())); err == nil {
-		x.LocalUser, x.Home = a.Name, a.Home
+		x.LocalUser, x.Home, r.login = a.Name, a.Home, a.Shell
 	} else {
 		r.noAccount = true
 	}
@@ -79,10 +79,20 @@ func (r *run) remark(level sshconfig.Level, text string) {
 	}
 }
 
-// shell is the shell that runs commands of the configuration.
+// shell is the shell that runs commands of the configuration: $SHELL where that
+// is a program's full name, else the account's.
 func (r *run) shell() string {
-	if s := r.io.Getenv("SHELL"); s != "" {
-		return s
+	shell := r.io.Getenv("SHELL")
+	if shell == "" {
+		return "/bin/sh"
+	}
+	for _, s := range [...]string{shell, r.login} {
+		if !strings.HasPrefix(s, "/") {
+			continue
+		}
+		if st, err := os.Stat(s); err == nil && !st.IsDir() {
+			return s
+		}
 	}
 	return "/bin/sh"
 }

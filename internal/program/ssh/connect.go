@@ -28,10 +28,7 @@ func (r *run) connect(ctx context.Context) int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 
 	r.ask = &client.Prompter{Getenv: r.io.Getenv, Environ: r.io.Env, Log: r.log, In: r.io.In, Err: r.io.Err}
-	k := &client.Connector{
-		Conf: r.conf, Log: r.log, Ask: r.ask, Home: r.cctx.Home,
-		Shell: r.io.Getenv("SHELL"), Env: r.io.Env, Stderr: r.io.Err, In: r.io.In, Out: r.io.Out,
-	}
+	k := r.connector()
 	l := &loop{run: r, connector: k, forwards: client.NewForwards(r.conf, r.log)}
 	if r.tty {
 		l.term = &terminal{f: r.io.In}
@@ -53,6 +50,48 @@ func (r *run) connect(ctx context.Context) int {
 	return l.main(ctx)
 }
 
+// connector connects as the configuration says.
+func (r *run) connector() *client.Connector {
+	return &client.Connector{
+		Conf: r.conf, Log: r.log, Ask: r.ask, Home: r.cctx.Home, Program: r.io.Name, Hop: r.hop,
+		Shell: r.shell(), Env: r.io.Env, Stderr: r.io.Err, In: r.io.In, Out: r.io.Out,
+	}
+}
+
+// hop is the connector to a jump host: what `ssh -J before -W … host` would
+// be, with a configuration of its own, within this process.
+func (r *run) hop(h sshconfig.Hop, before string) (*client.Connector, error) {
+	q := &run{io: r.io, log: client.NewLogger(r.io.Err, client.LevelInfo, false), logTo: r.io.Err, configFile: r.configFile}
+	if r.levelSet && r.level >= sshconfig.Debug1 {
+		q.level, q.levelSet = r.level, true
+	}
+	q.cctx = q.context()
+	q.conf = sshconfig.NewClient(q.cctx)
+	q.host, q.named = h.Host, true
+	if h.User != "" {
+		q.setUser(h.User)
+	}
+	if h.Port != 0 {
+		q.conf.Set("Port=" + itoa(h.Port))
+	}
+	if before != "" {
+		if err := q.set(sshconfig.Option("ProxyJump", before)); err != nil {
+			return nil, err
+		}
+	}
+	q.conf.Set("ClearAllForwardings=yes")
+	q.conf.Set("ExitOnForwardFailure=yes")
+	q.noCommand("")
+	if err := q.prepare(); err != nil {
+		return nil, err
+	}
+	if err := q.unfinished(); err != nil {
+		return nil, err
+	}
+	q.ask = &client.Prompter{Getenv: q.io.Getenv, Environ: q.io.Env, Log: q.log, In: q.io.In, Err: q.io.Err}
+	return q.connector(), nil
+}
+
 // unfinished refuses what the configuration asks for and this version cannot
 // do yet, where going on without it would be another thing than was asked
 // for. What only makes things nicer is warned of.
@@ -62,8 +101,6 @@ func (r *run) unfinished() error {
 		on   bool
 		what string
 	}{
-		{c.ProxyJump != "", "ProxyJump"},
-		{c.ProxyUseFdpass, "ProxyUseFdpass"},
 		{c.PKCS11Provider != "", "PKCS11Provider"},
 		{c.Tunnel != sshconfig.TunnelNo, "Tunnel"},
 	} {

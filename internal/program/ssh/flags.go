@@ -92,7 +92,7 @@ var flags = [...]flag{
 	{letter: 'F', arg: "configfile", apply: func(r *run, v string) error { r.configFile = v; return nil }, doc: "read this configuration only; none reads none"},
 	{letter: 'I', arg: "pkcs11", missing: "PKCS#11 tokens", doc: "library of a token"},
 	{letter: 'i', arg: "identity_file", apply: (*run).identity, doc: "private key file, or public for a key of the agent"},
-	{letter: 'J', arg: "destination", missing: "jump hosts", doc: "jump hosts, in order"},
+	{letter: 'J', arg: "destination", apply: (*run).jump, doc: "jump hosts, in order"},
 	{letter: 'L', arg: "address", apply: (*run).localForward, doc: "listen here, connect there"},
 	{letter: 'l', arg: "login_name", apply: func(r *run, v string) error { r.setUser(v); return nil }, doc: "user name on the other side"},
 	{letter: 'm', arg: "mac_spec", apply: (*run).macs, doc: "message authentication codes, best first"},
@@ -258,6 +258,29 @@ func (r *run) escapeChar(v string) error {
 		return fault("Bad escape character '" + v + "'.")
 	}
 	return r.force("EscapeChar=none", func(o *sshconfig.Client) { o.EscapeChar = c })
+}
+
+// jump is -J. What a shell could make of its parts is refused, as it is for a
+// destination.
+func (r *run) jump(v string) error {
+	switch {
+	case r.conf.ProxyJump != "":
+		return fault("Only a single -J option is permitted (use commas to separate multiple jump hops)")
+	case r.conf.ProxyCommand != "":
+		return fault("Cannot specify -J with ProxyCommand")
+	}
+	if !strings.EqualFold(v, "none") {
+		hops, err := sshconfig.ParseJump(v)
+		if err != nil {
+			return fault("Invalid -J argument")
+		}
+		for _, h := range hops {
+			if !sshconfig.ValidHost(h.Host) || h.User != "" && !sshconfig.ValidUser(h.User) {
+				return fault("Invalid -J argument")
+			}
+		}
+	}
+	return r.set(sshconfig.Option("ProxyJump", v))
 }
 
 func (r *run) port(v string) error {

@@ -40,6 +40,7 @@ type run struct {
 	printConfig bool
 	listKeys    bool
 	warnings    []string // to be shown once the log is open
+	login       string   // shell of the account
 	noAccount   bool     // the account of this process is in no database
 
 	command string
