@@ -29,9 +29,9 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # The packages that talk to real peers are a target of their own.
 INTEROP := ./test/interop/...
-UNIT     = $(shell $(GO) list ./... | grep -v /test/interop)
+UNIT     = $(shell $(GO) list ./... | grep -v -e /test/interop -e /test/rows)
 
-.PHONY: all build test unit vet cross race configurations interop interop-core fuzz bench gen lint demo install peers clean
+.PHONY: all build test unit vet cross race configurations interop interop-core rows fuzz bench gen lint demo install peers clean
 
 all: build
 
@@ -39,7 +39,7 @@ build:
 	@mkdir -p build
 	$(GO) build -trimpath -ldflags '-s -w' -o $(BINARY) ./cmd/nacre
 
-test: peers build vet cross unit race configurations interop-core
+test: peers build vet cross unit race configurations interop-core rows
 
 unit:
 	$(GO) test $(TESTFLAGS) $(UNIT)
@@ -77,6 +77,11 @@ interop: peers build
 CORE := (nacre|openssh|openssh10|xcrypto)$$
 interop-core: peers build
 	$(GO) test -timeout 20m $(TESTFLAGS) -run 'Test(Servers|Clients)/$(CORE)' ./test/interop
+
+# What guides tell people to type, and how many round trips a login takes.
+rows: peers build
+	$(GO) test -p 1 -timeout 20m $(TESTFLAGS) ./test/rows
+	$(GO) test -timeout 10m $(TESTFLAGS) -run 'TestRoundTrips|TestWrongMemory' ./test/interop
 
 fuzz:
 	@for pkg in $$($(GO) list ./...); do \

@@ -5,6 +5,8 @@
 #   dropbear-bin, tinysshd           small servers (and dropbear's client)
 #   putty-tools                      plink, puttygen
 #   python3-paramiko, -asyncssh      libraries, both roles
+#   git, rsync, ansible-core         programs that start an ssh of their own
+#   tshark                           dissects what goes over the wire
 #   OpenSSH from bookworm-backports  (10.0) unpacked beside, into
 #                                    build/peers/openssh-10, installed nowhere
 #
@@ -16,7 +18,8 @@ set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
 peers=$here/build/peers
 packages="openssh-client openssh-server openssh-sftp-server dropbear-bin tinysshd putty-tools
- python3-paramiko python3-asyncssh xauth procps"
+ python3-paramiko python3-asyncssh xauth procps
+ git rsync ansible-core tshark"
 
 missing=
 for p in $packages; do
