@@ -146,6 +146,18 @@ const (
 
 var warnWeakCryptos = []choice[WarnWeakCrypto]{{"yes", WarnYes}, {"no", WarnNo}, {"no-pq-kex", WarnNoPQKex}, {"true", WarnYes}, {"false", WarnNo}}
 
+// LogFormat is how a line of the server's log looks.
+type LogFormat uint8
+
+// Formats of the log.
+const (
+	LogText    LogFormat = iota // OpenSSH's lines
+	LogJSON                     // an object of JSON to a line
+	LogJournal                  // fields for systemd's journal; text where there is none
+)
+
+var logFormats = []choice[LogFormat]{{"text", LogText}, {"json", LogJSON}, {"journal", LogJournal}}
+
 // LogLevel orders log messages; a message is shown when its level is not
 // above the configured one.
 type LogLevel int8

@@ -117,6 +117,7 @@ type Server struct {
 	LobbyPerSource int          // strangers before key exchange, from one source
 	LobbyMax       int          // and in all
 	NetworkRooms   NetworkRooms // processes that speak the protocol
+	LogFormat      LogFormat
 
 	set        keywordSet
 	ctx        *ServerContext
@@ -246,6 +247,7 @@ var serverRows = [...]row[Server]{
 	{"LobbyPerSource", optionalKind{20, func(o *Server) *int { return &o.LobbyPerSource }}, 0, "connections before key exchange from one source"},
 	{"LobbyMax", optionalKind{6000, func(o *Server) *int { return &o.LobbyMax }}, 0, "connections before key exchange in all"},
 	{"NetworkRooms", roomsKind{}, 0, "processes that speak the protocol: one a connection, one for all, or a number"},
+	{"LogFormat", logFormatKind{}, 0, "how a line of the log looks: text, an object of JSON, or fields of the journal"},
 }
 
 var authorizedKeysFiles = []string{".ssh/authorized_keys", ".ssh/authorized_keys2"}

@@ -773,3 +773,21 @@ func (roomsKind) print(w *printer, name string, o *Server) {
 	}
 }
 func (roomsKind) describe() (string, string) { return "connection, shared, a number", "connection" }
+
+// logFormatKind is LogFormat.
+type logFormatKind struct{}
+
+func (logFormatKind) enum() Enum[Server, LogFormat] {
+	return Enum[Server, LogFormat]{LogText, logFormats, func(o *Server) *LogFormat { return &o.LogFormat }}
+}
+
+func (k logFormatKind) parse(l *line, o *Server, store bool) *problem {
+	return k.enum().parse(l, o, store)
+}
+func (k logFormatKind) preset(o *Server, e *environment) { k.enum().preset(o, e) }
+func (k logFormatKind) print(w *printer, name string, o *Server) {
+	if o.LogFormat != LogText { // OpenSSH has no such line
+		k.enum().print(w, name, o)
+	}
+}
+func (k logFormatKind) describe() (string, string) { return k.enum().describe() }

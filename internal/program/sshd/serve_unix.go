@@ -19,7 +19,6 @@ import (
 	"github.com/nacre-ssh/nacre/internal/sshd/auth"
 	sshdlog "github.com/nacre-ssh/nacre/internal/sshd/log"
 	"github.com/nacre-ssh/nacre/internal/sshd/login"
-	"github.com/nacre-ssh/nacre/internal/sshd/login/sockets"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/internal/version"
 	"github.com/nacre-ssh/nacre/ssh"
@@ -359,7 +358,7 @@ func (s *server) restart(ctx context.Context, old *generation, pid string) *gene
 // configureLog has the log as cfg says. A file is opened anew: it may have been
 // moved away.
 func (s *server) configureLog(cfg *sshconfig.Server) {
-	s.logTo.Level, s.logTo.Verbose, s.logTo.Facility = cfg.LogLevel, cfg.LogVerbose, cfg.SyslogFacility
+	s.logTo.Level, s.logTo.Verbose, s.logTo.Facility, s.logTo.Format = cfg.LogLevel, cfg.LogVerbose, cfg.SyslogFacility, cfg.LogFormat
 	if err := s.log.Configure(s.logTo); err != nil {
 		s.log.Errorf("%v", err)
 	}
@@ -416,7 +415,7 @@ func notify(state string) {
 // Main runs the program.
 func Main(ctx context.Context, io stdio.Stdio, args []string) int {
 	if len(args) == 1 && args[0] == login.Word {
-		return login.Main(login.Services{Sockets: sockets.Main})
+		return login.Main(services())
 	}
 	behind := len(args) > 0 && args[0] == daemonWord
 	if behind {

@@ -23,23 +23,13 @@ import (
 // has to be escaped is.
 const MaxLine = 1024
 
-// Format is how a line looks.
-type Format int
-
-// The formats of lines.
-const (
-	Text    Format = iota // OpenSSH's lines
-	JSON                  // one object to a line, to the same sinks
-	Journal               // fields in systemd's native protocol; as Text where there is no journal
-)
-
 // Config says what is written, and where to: to Forward, else to File, else to
 // Output, else to the system's log.
 type Config struct {
 	Level    sshconfig.LogLevel
 	Verbose  []string // LogVerbose: pattern-lists of "file.go:function():line"
 	Facility sshconfig.Facility
-	Format   Format
+	Format   sshconfig.LogFormat
 	Program  string // ident; "" is sshd
 
 	Forward func(Record)
@@ -245,20 +235,20 @@ func (l *Logger) write(r Record) {
 		prefix = "fatal: "
 	}
 	text := make([]byte, 0, len(r.Text)+64)
-	if l.c.Format == JSON {
+	if l.c.Format == sshconfig.LogJSON {
 		text = l.object(appendVisible(text, r.Text, l.out == nil), r)
 	} else {
 		text = appendVisible(append(text, prefix...), r.Text, l.out == nil)
 		text = append(text, pre...)
 	}
 	if l.out != nil {
-		if l.c.Format != JSON {
+		if l.c.Format != sshconfig.LogJSON {
 			text = append(text, '\r')
 		}
 		_, _ = l.out.Write(append(text, '\n')) // there is nowhere to complain
 		return
 	}
-	if l.c.Format == Journal && l.full.write(l.fields(r, text)) == nil {
+	if l.c.Format == sshconfig.LogJournal && l.full.write(l.fields(r, text)) == nil {
 		return
 	}
 	if l.lost > 0 {

@@ -165,7 +165,7 @@ func TestJournal(t *testing.T) {
 	dir := t.TempDir()
 	journal, sys := filepath.Join(dir, "socket"), filepath.Join(dir, "log")
 	c := system(t, sys)
-	l := logger(t, Config{Level: sshconfig.Info, Facility: sshconfig.FacilityAuth, Format: Journal, SyslogSocket: sys, JournalSocket: journal})
+	l := logger(t, Config{Level: sshconfig.Info, Facility: sshconfig.FacilityAuth, Format: sshconfig.LogJournal, SyslogSocket: sys, JournalSocket: journal})
 	l.For(9).Logf(sshconfig.Info, "there is none")
 	if got := receive(t, c); !strings.HasSuffix(got, "sshd[9]: there is none") {
 		t.Errorf("%q", got)
@@ -180,7 +180,7 @@ func TestJournal(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	var b bytes.Buffer
-	l := logger(t, Config{Level: sshconfig.Info, Format: JSON, Output: &b})
+	l := logger(t, Config{Level: sshconfig.Info, Format: sshconfig.LogJSON, Output: &b})
 	l.For(9).Pref(sshconfig.Verbose, "no")
 	l.For(9).Pref(sshconfig.Fatal, "bad \"name\"\x1b\n%s", "\u202e")
 	var v struct {

@@ -145,12 +145,8 @@ func (p *Plan) direct() bool {
 	return unix.Access(p.Home, unix.X_OK) == nil && isDir(p.Home)
 }
 
-const (
-	// maxReport is how long one line of a login process may be, and maxReports
-	// how many it may send.
-	maxReport  = 4 << 10
-	maxReports = 64
-)
+// maxReport is how long one line of a login process may be.
+const maxReport = 4 << 10
 
 // report is a line of a login process on its way to the log.
 func appendReport(b []byte, v sshconfig.LogLevel, text string) []byte {
@@ -170,7 +166,7 @@ func (c *Command) Relay(lines *log.Lines) (fatal bool) {
 	defer c.report.Close()
 	var b []byte
 	buf := make([]byte, maxReport)
-	for n := 0; n < maxReports; {
+	for {
 		m, err := c.report.Read(buf)
 		b = append(b, buf[:m]...)
 		for {
@@ -180,7 +176,6 @@ func (c *Command) Relay(lines *log.Lines) (fatal bool) {
 				break
 			}
 			b = r.Rest()
-			n++
 			fatal = fatal || v == sshconfig.Fatal
 			lines.Relay(log.Record{Level: v, Text: text}, time.Now())
 		}

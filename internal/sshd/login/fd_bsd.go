@@ -14,3 +14,6 @@ func CloseOnExec(first int) {
 
 // unblock leaves the mask to the runtime, which blocks nothing.
 func unblock() {}
+
+// untraceable does nothing here.
+func untraceable() {}

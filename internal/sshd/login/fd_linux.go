@@ -26,3 +26,7 @@ func CloseOnExec(first int) {
 
 // unblock leaves no signal blocked in the calling thread.
 func unblock() { _ = unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil) }
+
+// untraceable keeps other processes of the user from attaching to this one: what
+// the server of files denies could otherwise be had of it.
+func untraceable() { _ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }

@@ -35,11 +35,21 @@ const (
 // not there is not served. They are handed in, because whoever decides about
 // logins links this package and must not link them.
 type Services struct {
-	// SFTP serves files on standard input and output: args are the words of the
-	// subsystem's command, user is for the log. It returns an exit status.
-	SFTP func(user string, args []string) int
+	// SFTP serves files on standard input and output. It returns an exit status.
+	SFTP func(*Files) int
 	// Sockets serves the forwards of a connection over channel, as service says.
 	Sockets func(channel *os.File, service []byte, say func(v sshconfig.LogLevel, text string)) int
+}
+
+// Files is a session of the built-in sftp server.
+type Files struct {
+	User, Home string
+	Args       []string // words of its command, its name first
+	Client     string   // address of the other end
+	// NoLog says that the system's log cannot be reached from here, as in most
+	// changed root directories; Say tells a line all the same.
+	NoLog bool
+	Say   func(v sshconfig.LogLevel, text string)
 }
 
 // Main is the process: it reads its plan, does what it says and becomes the
@@ -139,7 +149,10 @@ func (p *Plan) run(s Services, report *os.File) int {
 			io.WriteString(stderr, "sshd: no sftp server\n")
 			return 1
 		}
-		return s.SFTP(p.User, p.Argv)
+		untraceable()
+		client, _, _ := strings.Cut(env.get("SSH_CLIENT"), " ")
+		return s.SFTP(&Files{User: p.User, Home: p.Home, Args: p.Argv, Client: client,
+			NoLog: p.Chroot != "" && !exists("/dev/log"), Say: func(v sshconfig.LogLevel, text string) { r.say(v, "%s", text) }})
 	}
 	if len(filepath.Base(p.Shell)) > maxShellName {
 		io.WriteString(stderr, p.Shell+": "+reason.Of(syscall.EINVAL)+"\n")

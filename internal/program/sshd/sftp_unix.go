@@ -1,0 +1,52 @@
+//go:build linux || darwin || freebsd || openbsd
+
+package sshd
+
+import (
+	"context"
+	"os"
+
+	"github.com/nacre-ssh/nacre/internal/rawio"
+	"github.com/nacre-ssh/nacre/internal/sshd/login"
+	"github.com/nacre-ssh/nacre/internal/sshd/login/sockets"
+	"github.com/nacre-ssh/nacre/internal/sshd/sftpserver"
+	"github.com/nacre-ssh/nacre/internal/system/account"
+	"github.com/nacre-ssh/nacre/sshconfig"
+)
+
+// services are what a login process of this program can be.
+func services() login.Services {
+	return login.Services{SFTP: internalSFTP, Sockets: sockets.Main}
+}
+
+// internalSFTP serves files in the login process, in place of a program.
+func internalSFTP(f *login.Files) int {
+	o, exit := sftpserver.Parse(f.Args[0], f.Args[1:])
+	if exit != nil {
+		os.Stdout.WriteString(exit.Out)
+		os.Stderr.WriteString(exit.Err)
+		return exit.Status
+	}
+	l, err := sftpserver.Logger(o, f.Args[0], os.Stderr)
+	if err != nil {
+		f.Say(sshconfig.Error, err.Error())
+		return 255
+	}
+	defer l.Close()
+	s := &sftpserver.Session{
+		Account:  &account.Account{Name: f.User, UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), Home: f.Home},
+		Database: account.System(), Client: f.Client,
+		Log: func(v sshconfig.LogLevel, line string) {
+			if f.NoLog && !o.Stderr && v <= o.Level {
+				f.Say(v, line)
+				return
+			}
+			l.Logf(v, "%s", line)
+		},
+	}
+	in, out := rawio.Inherited(0, "stdin"), rawio.Inherited(1, "stdout")
+	for _, f := range [...]*rawio.File{in, out} {
+		f.GrowPipeAfter(growAfter, growTo, nil)
+	}
+	return sftpserver.Serve(context.Background(), in, out, o, s)
+}
