@@ -348,6 +348,8 @@ func (w *Forwards) accepted(e *forwarding, c net.Conn, slots chan struct{}) {
 		return
 	}
 	r := forward.NewRelay(rawio.NewStream(c))
+	r.SetName(fmt.Sprintf("direct-tcpip: listening port %d for %s port %d, connect from %s port %d to %s port %d",
+		e.port, host, port, o.OriginHost, o.OriginPort, hostOf(c.LocalAddr()), e.port))
 	ch, err := w.client.OpenChannelFunc(w.ctx, forward.DirectTCPIP, o.Append(nil), r.Setup)
 	<-slots
 	if err != nil {
@@ -568,6 +570,7 @@ func (w *Forwards) forwarded(ctx context.Context, c *ssh.Client, n *ssh.NewChann
 		return
 	}
 	r := forward.NewRelay(rawio.NewStream(conn))
+	r.SetName(o.OriginHost)
 	if _, err := n.Accept(r.Setup); err != nil {
 		r.Drop()
 		return

@@ -44,6 +44,7 @@ type Channel struct {
 	peer    uint32 // the other side's number
 	maxOut  uint32 // of data in one message to the peer
 	tty     bool
+	name    string     // for listings
 	opened  chan error // the answer to our open
 	onReq   func(*Request)
 	onEOF   func()
@@ -130,6 +131,10 @@ func (ch *Channel) Mux() *Mux { return ch.m }
 func (ch *Channel) SetInteractive() {
 	ch.tty = true
 }
+
+// SetName gives the channel a name for listings: see State. It is called from
+// a setup function.
+func (ch *Channel) SetName(name string) { ch.name = name }
 
 // Handle sets what is called for the peer's requests, its EOF and the
 // channel's end. They run on the reader and must not wait. It is called from a

@@ -217,6 +217,7 @@ func (m *Mux) remove(ch *Channel) {
 type State struct {
 	ID, Peer uint32 // our number and the other side's
 	Type     string
+	Name     string // of SetName
 	Open     bool   // confirmed
 	Waiting  [2]int // bytes received and not taken yet, of data and stderr
 	SentEOF  bool
@@ -239,7 +240,7 @@ func (m *Mux) States() []State {
 		if ch == nil {
 			continue
 		}
-		s := State{ID: ch.id, Type: ch.typ, Open: confirmed[i]}
+		s := State{ID: ch.id, Type: ch.typ, Name: ch.name, Open: confirmed[i]}
 		ch.mu.Lock()
 		if s.Open {
 			s.Peer = ch.peer

@@ -15,6 +15,7 @@ import (
 // Setup is given to whatever opens the channel, then Run does the work.
 type Relay struct {
 	ch    *connection.Channel
+	name  string
 	over  chan struct{} // closed: the channel is gone
 	ended chan struct{} // closed: nothing more goes to the stream
 
@@ -30,9 +31,13 @@ func NewRelay(s rawio.Stream) *Relay {
 	return &Relay{s: s, over: make(chan struct{}), ended: make(chan struct{})}
 }
 
+// SetName gives the relay's channel a name for listings.
+func (r *Relay) SetName(name string) { r.name = name }
+
 // Setup prepares a channel that is being opened or accepted.
 func (r *Relay) Setup(ch *connection.Channel) {
 	r.ch = ch
+	ch.SetName(r.name)
 	ch.Discard(1)
 	ch.Handle(nil, nil, r.lost)
 	if r.s != nil {

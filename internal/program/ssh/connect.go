@@ -137,6 +137,12 @@ func (r *run) localCommand(k *client.Connector) error {
 	if err != nil {
 		return err
 	}
+	r.runLocal(command)
+	return nil
+}
+
+// runLocal has the person's shell run a command.
+func (r *run) runLocal(command string) {
 	r.log.Debug3("Executing %s -c \"%s\"", r.shell(), command)
 	cmd := exec.Command(r.shell(), "-c", command)
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = r.io.Env, r.io.In, r.io.Out, r.io.Err
@@ -146,7 +152,6 @@ func (r *run) localCommand(k *client.Connector) error {
 			r.log.Error("Couldn't execute %s -c \"%s\": %s", r.shell(), command, client.Strerror(err))
 		}
 	}
-	return nil
 }
 
 // environment is what SendEnv and SetEnv send.

@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -33,6 +34,10 @@ func (l *loop) type_(w io.WriteCloser) {
 				letGo()
 				return
 			}
+			if command == client.EscapeCommand && l.conf.EnableEscapeCommandline {
+				rest = l.commandLine(rest)
+				continue
+			}
 			if command != 0 && l.escape(e, command) {
 				return
 			}
@@ -43,6 +48,35 @@ func (l *loop) type_(w io.WriteCloser) {
 		}
 	}
 }
+
+// commandLine is the escape ~C: a line is read from the terminal, which shows
+// it, and done. typed is what stands behind the escape already; what is left
+// behind the line is returned.
+func (l *loop) commandLine(typed []byte) (rest []byte) {
+	l.term.restore()
+	defer l.term.raw()
+	io.WriteString(l.io.Err, "\r\nssh> ")
+	line := append([]byte(nil), typed...)
+	buf := make([]byte, 512)
+	end := bytes.IndexAny(line, "\r\n")
+	for end < 0 {
+		n, err := l.streams.in.Read(buf)
+		line = append(line, buf[:n]...)
+		end = bytes.IndexAny(line, "\r\n")
+		if end < 0 && (err != nil || len(line) > maxCommandLine) {
+			return nil
+		}
+	}
+	var run func(string)
+	if l.conf.PermitLocalCommand {
+		run = func(command string) { l.runLocal(command) }
+	}
+	l.forwards.Command(string(line[:end]), run)
+	return line[end+1:]
+}
+
+// maxCommandLine is the longest line that is read behind ~C.
+const maxCommandLine = 8 << 10
 
 // echo writes an answer to an escape.
 func (l *loop) echo(format string, args ...any) {
@@ -104,13 +138,35 @@ func (l *loop) verbosity(c, command byte) {
 
 // listChannels is the answer to ~#.
 func (l *loop) listChannels() string {
-	kind := "shell"
-	if l.command != "" {
-		kind = "command"
+	var b strings.Builder
+	b.WriteString("The following connections are open:\r\n")
+	for _, c := range l.client.Channels() {
+		name, kind := c.Name, c.Type
+		remote, state, in, out, use := fmt.Sprintf("r%d", c.Peer), 4, 0, 0, "closed"
+		if l.session != nil && c.ID == l.session.Channel().ID() {
+			name, kind = "client-session", "session:shell"
+			if l.command != "" {
+				kind = "session:command"
+			}
+			use = "write"
+		}
+		if !c.Open {
+			remote, state = "nr0", 3
+		}
+		if c.SentEOF {
+			in = 3
+		}
+		if c.GotEOF {
+			out = 3
+		}
+		flags := "B"
+		if c.TTY {
+			flags = "RTI"
+		}
+		fmt.Fprintf(&b, "  #%d %s (t%d [%s] %s nm0 i%d/0 o%d/%d e[%s]/%d fd -1/-1/-1 sock -1 cc -1 nc0 io 0x00/0x00 %s)\r\n",
+			c.ID, client.Visible(name), state, client.Visible(kind), remote, in, out, c.Waiting[0], use, c.Waiting[1], flags)
 	}
-	ch := l.session.Channel()
-	return "The following connections are open:\r\n" +
-		fmt.Sprintf("  #%d client-session (t4 [session:%s] r%d nm0 i0/0 o0/0 e[write]/0 fd 0/1/2 sock -1 cc -1 nc0 io 0x01/0x01 RTI)\r\n", ch.ID(), kind, 0)
+	return b.String()
 }
 
 // connectionInfo is the answer to ~I.

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/nacre-ssh/nacre/internal/forward"
 	"github.com/nacre-ssh/nacre/internal/keyfile"
 	public "github.com/nacre-ssh/nacre/ssh"
 )
@@ -113,6 +114,7 @@ func startPeer(t testing.TB) *peer {
 			return ""
 		},
 	}
+	p.forwards()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -185,3 +187,34 @@ func (p *peer) knownHosts(name string) string {
 
 // name is what the peer is called in known_hosts.
 func (p *peer) name() string { return "[127.0.0.1]:" + strconv.Itoa(p.port) }
+
+// forwards has the peer forward all that it is asked for.
+func (p *peer) forwards() {
+	options, _ := keyfile.ParseOptions("", nil)
+	var all sync.Map
+	of := func(c *public.ServerConn) *forward.Server {
+		f, _ := all.LoadOrStore(c, &forward.Server{
+			Rules: &forward.Rules{Local: true, Remote: true, Key: options},
+			Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				var d net.Dialer
+				return d.DialContext(ctx, network, addr)
+			},
+			Listen: func(ctx context.Context, network, addr string) (net.Listener, error) {
+				var l net.ListenConfig
+				return l.Listen(ctx, network, addr)
+			},
+		})
+		return f.(*forward.Server)
+	}
+	p.server.Channels = map[string]func(context.Context, *public.ServerConn, *public.NewChannel){
+		forward.DirectTCPIP: func(ctx context.Context, c *public.ServerConn, n *public.NewChannel) { of(c).DirectTCPIP(ctx, c, n) },
+	}
+	p.server.Requests = map[string]func(context.Context, *public.ServerConn, *public.GlobalRequest){
+		forward.TCPIPForward: func(ctx context.Context, c *public.ServerConn, r *public.GlobalRequest) {
+			of(c).TCPIPForward(ctx, c, r)
+		},
+		forward.CancelTCPIPForward: func(ctx context.Context, c *public.ServerConn, r *public.GlobalRequest) {
+			of(c).CancelTCPIPForward(ctx, c, r)
+		},
+	}
+}

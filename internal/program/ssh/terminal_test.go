@@ -4,9 +4,13 @@ package ssh
 
 import (
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -190,6 +194,77 @@ func TestEscapes(t *testing.T) {
 
 // TestEscapeToBackground: without a shell that knows jobs the program goes on
 // where it is; the remote shell sees the end of its input.
+// TestCommandLine: the escape ~C adds and cancels forwards and runs commands
+// here, where that is permitted.
+func TestCommandLine(t *testing.T) {
+	p := startPeer(t)
+	x := sit(t, p, "-o", "EnableEscapeCommandline=yes", "-o", "PermitLocalCommand=yes", "peer")
+	x.expect("ready>")
+	port := freePort(t)
+	typing := func() {
+		t.Helper()
+		for end := time.Now().Add(patience); !x.raw(); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("the terminal stays in its own mode")
+			}
+		}
+	}
+	say := func(line string, answers ...string) {
+		t.Helper()
+		typing()
+		x.write("\r~C")
+		x.expect("ssh> ")
+		x.write(line + "\n")
+		for _, a := range answers {
+			x.expect(a)
+		}
+	}
+	say("-h", "Commands:", "      -L[bind_address:]port:host:hostport    Request local forward",
+		"      -KD[bind_address:]port                 Cancel dynamic forward", "      !args                                  Execute local command\r")
+	say(fmt.Sprintf("-L 127.0.0.1:%d:127.0.0.1:%d", port, p.port), "Forwarding port.")
+	c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetDeadline(time.Now().Add(patience))
+	word := make([]byte, 8)
+	if _, err := io.ReadFull(c, word); err != nil || string(word) != "SSH-2.0-" {
+		t.Errorf("through the forward came %q, %v", word, err)
+	}
+	x.write("\r~#")
+	x.expect(fmt.Sprintf("direct-tcpip: listening port %d for 127.0.0.1 port %d, connect from 127.0.0.1 port ", port, p.port))
+	c.Close()
+	say(fmt.Sprintf("-KL 127.0.0.1:%d", port+1), "Unknown port forwarding.")
+	say(fmt.Sprintf("-KD 127.0.0.1:%d", port), "Unknown port forwarding.")
+	say(fmt.Sprintf("-KL 127.0.0.1:%d", port), "Canceled forwarding.")
+	if c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+		c.Close()
+		t.Error("is listened on after the cancel")
+	}
+	say(fmt.Sprintf("-D %d", port), "Forwarding port.")
+	say(fmt.Sprintf("-KD%d", port), "Canceled forwarding.")
+	say("-R 0:127.0.0.1:1", "Allocated port ", "Forwarding port.")
+	say("-X", "Invalid command.")
+	say("-L 1", "Bad local forwarding specification.")
+	say("-R 1:2:3:4:5", "Bad remote forwarding specification.")
+	say("-KL x", "Bad forwarding close specification.")
+	say("!echo he\"\"llo", "hello\r\n")
+	typing()
+	x.write("\rq\x04")
+	x.expect("[71]")
+	x.ends(7)
+}
+
+// freePort is a port of the loopback address that nobody has now.
+func freePort(t *testing.T) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
 func TestEscapeToBackground(t *testing.T) {
 	x := sit(t, startPeer(t), "peer")
 	x.expect("ready>")
