@@ -131,6 +131,14 @@ func (v *visitor) fill(c *ssh.AuthConfig, p *auth.Policy) {
 			return nil, v.ends(v.Password(ctx, password))
 		}
 	}
+	if p.Hostbased {
+		c.HostbasedAllowed = func(ctx context.Context, a *ssh.AuthHostbasedAttempt) (*ssh.Permissions, error) {
+			return nil, v.ends(v.HostbasedAllowed(ctx, a.Key, a.Algorithm, a.ClientHost, a.ClientUser))
+		}
+		c.HostbasedVerify = func(ctx context.Context, a *ssh.AuthHostbasedAttempt, data, sig []byte) error {
+			return v.ends(v.HostbasedVerified(ctx, a.Key, a.Algorithm, a.ClientHost, a.ClientUser, data, sig))
+		}
+	}
 	if p.None {
 		c.None = func(ctx context.Context, _ *ssh.AuthAttempt) (*ssh.Permissions, error) {
 			return nil, v.ends(v.None(ctx))

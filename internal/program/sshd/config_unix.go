@@ -153,10 +153,6 @@ func unsupported(cfg *sshconfig.Server) (refuse, tell []string) {
 		on   bool
 		text string
 	}{
-		{cfg.UsePAM, "UsePAM"},
-		{cfg.IsSet("PasswordAuthentication") && cfg.PasswordAuthentication, "PasswordAuthentication"},
-		{cfg.IsSet("KbdInteractiveAuthentication") && cfg.KbdInteractiveAuthentication, "KbdInteractiveAuthentication"},
-		{cfg.HostbasedAuthentication, "HostbasedAuthentication"},
 		{cfg.GSSAPIAuthentication, "GSSAPIAuthentication"},
 		{cfg.KerberosAuthentication, "KerberosAuthentication"},
 		{cfg.X11Forwarding, "X11Forwarding"},

@@ -63,9 +63,6 @@ type generation struct {
 func (s *server) newGeneration(cfg *sshconfig.Server, keys []ssh.Signer, certs []*ssh.Certificate) *generation {
 	g := &generation{s: s, cfg: cfg, startups: &startups{max: cfg.MaxStartups, log: s.log}, visitors: map[*ssh.ConnMeta]*visitor{}}
 	g.auth = &auth.Host{Config: cfg, DB: s.db, TZ: s.tz}
-	for _, k := range keys {
-		g.auth.HostKeys = append(g.auth.HostKeys, k.PublicKey())
-	}
 	compression := []string{"none"}
 	if cfg.Compression {
 		compression = append(compression, "zlib@openssh.com")

@@ -5,6 +5,7 @@ package auth
 import (
 	"net/netip"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
@@ -20,12 +21,20 @@ type Host struct {
 	// Native is the path of the program that speaks with the system's C
 	// libraries (PAM, crypt); "" where there is none.
 	Native string
-	// HostKeys are this server's own keys, which no client's host may show.
-	HostKeys []pubkey.PublicKey
+	// Hostbased are the files of host-based authentication.
+	Hostbased HostbasedFiles
 	// TZ is the time zone of the server's environment, "" if it has none.
 	TZ string
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+	// FailedLogin, if set, is told of failed passwords and dialogues and of
+	// names that do not exist, for the records of the system (btmp).
+	FailedLogin func(user, host string, addr netip.Addr)
+
+	once  sync.Once
+	slots chan struct{} // passwords that are being checked
+	fake  string        // hash of accounts that have none
+	codes sync.Mutex    // files of one-time codes are changed one at a time
 }
 
 func (h *Host) now() time.Time {

@@ -29,6 +29,15 @@ type Login struct {
 	Env []string
 	// Messages are texts for the user's first shell, one line each.
 	Messages []string
+	// Groups are the groups of the account, the primary one first.
+	Groups []uint32
+	// NotOpen says that PAM's session could not be opened: nothing may be done
+	// but to show Messages.
+	NotOpen bool
+
+	helper      *helper // of PAM; nil without
+	lines       Lines
+	interactive bool // the last method was a dialogue
 }
 
 // Authorize is asked when the network room thinks that the user is in. It is
@@ -39,19 +48,32 @@ func (v *Visitor) Authorize(ctx context.Context) (*Login, error) {
 	if v.last == nil || v.dead || v.login != nil || !v.valid {
 		return nil, ErrOrder
 	}
-	l := &Login{Account: v.account, Config: v.cfg, MustChange: v.mustChange, Messages: v.messages}
+	if v.cfg.UsePAM {
+		if err := v.pamAccount(ctx); err != nil {
+			return nil, err
+		}
+	}
+	groups, err := v.h.DB.GroupIDs(v.account)
+	if err != nil {
+		v.dead = true
+		v.lines.Logf(sshconfig.Error, "groups of %s: %s", v.account.Name, err)
+		return nil, &Fatal{Err: err}
+	}
+	l := &Login{Account: v.account, Groups: groups, Config: v.cfg, Messages: v.messages, BannerText: lines(v.pamTexts),
+		MustChange: v.expired,
+		helper:     v.helper, lines: v.lines, interactive: v.last.method == methodInteractive}
 	for _, c := range v.completed {
 		l.Completed = append(l.Completed, c.Line())
 	}
-	l.Options = v.permitted()
-	v.login = l
+	l.Options = v.permitted(l.MustChange)
+	v.login, v.helper = l, nil
 	v.tell(userauth.Accepted, v.last)
 	return l, nil
 }
 
 // permitted are the options of all keys with what the configuration forbids
 // taken away.
-func (v *Visitor) permitted() *keyfile.AuthorizedOptions {
+func (v *Visitor) permitted(mustChange bool) *keyfile.AuthorizedOptions {
 	o, _ := keyfile.ParseOptions("", nil)
 	if v.options != nil {
 		if both, err := o.Merge(v.options); err == nil {
@@ -62,14 +84,8 @@ func (v *Visitor) permitted() *keyfile.AuthorizedOptions {
 	o.UserRC = o.UserRC && v.cfg.PermitUserRC
 	o.AgentForwarding = o.AgentForwarding && v.cfg.AllowAgentForwarding
 	o.X11Forwarding = o.X11Forwarding && v.cfg.X11Forwarding
-	if v.cfg.DisableForwarding || v.mustChange {
+	if v.cfg.DisableForwarding || mustChange {
 		o.PortForwarding, o.AgentForwarding, o.X11Forwarding = false, false, false
 	}
 	return o
 }
-
-// OpenSession opens the login's session: PAM's, where there is PAM.
-func (l *Login) OpenSession(context.Context) error { return nil }
-
-// CloseSession closes what OpenSession opened.
-func (l *Login) CloseSession() {}

@@ -54,6 +54,7 @@ func (v *Visitor) Meet(ctx context.Context, user, style string) (*Policy, error)
 	v.lines.SetVerbose(cfg.LogVerbose)
 	if a == nil {
 		v.lines.Logf(sshconfig.Info, "Invalid user %s from %s", user, v.from())
+		v.record()
 	} else {
 		v.valid = v.mayLogIn(a)
 	}
@@ -65,6 +66,10 @@ func (v *Visitor) Meet(ctx context.Context, user, style string) (*Policy, error)
 	p := &Policy{
 		Config: cfg, User: user, Banner: v.banner(),
 		PublicKey:            cfg.PubkeyAuthentication,
+		Password:             cfg.PasswordAuthentication,
+		None:                 cfg.PasswordAuthentication && cfg.PermitEmptyPasswords,
+		Hostbased:            cfg.HostbasedAuthentication,
+		Devices:              v.devices(),
 		PermitEmptyPasswords: cfg.PermitEmptyPasswords,
 		MaxAuthTries:         cfg.MaxAuthTries,
 	}
@@ -128,9 +133,13 @@ func (v *Visitor) mayLogIn(a *account.Account) bool {
 		if s, err := v.h.DB.LookupShadow(a.Name); err == nil {
 			v.shadow = s
 			password = s.Password
-			if s.Expire >= 0 && v.h.today() > s.Expire {
+			switch left := s.Expire - v.h.today(); {
+			case s.Expire == -1:
+			case left < 0:
 				v.lines.Logf(sshconfig.Info, "Account %s has expired", a.Name)
 				return no("User %s not allowed because account is locked", a.Name)
+			case left <= s.Warn:
+				v.messages = append(v.messages, "Your account will expire in "+days(left)+".")
 			}
 		}
 		if strings.HasPrefix(password, "!") {

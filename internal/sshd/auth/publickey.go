@@ -4,7 +4,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
@@ -83,6 +82,3 @@ func verify(key pubkey.PublicKey, algorithm string, signed, blob []byte, sk pubk
 	}
 	return pubkey.VerifyWith(key, signed, sig, algorithm, sk)
 }
-
-// errNoMethod is the answer to methods that do not exist here.
-var errNoMethod = errors.New("auth: there is no such method")

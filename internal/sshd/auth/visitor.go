@@ -114,8 +114,16 @@ type Visitor struct {
 	login     *Login
 	dead      bool // nothing may succeed any more
 
-	messages   []string // for the user
-	mustChange bool
+	triedNone  bool
+	noSecrets  bool // passwords and dialogues are over
+	ageChecked bool
+	expired    bool     // the password must be changed
+	messages   []string // for the user's first shell
+
+	helper      *helper  // PAM's
+	pamTexts    []string // of modules, for the user before SUCCESS
+	accountDone bool     // PAM's account phase was passed
+	noAccount   bool     // and was not, in a dialogue
 }
 
 // offer is a key that may log in once its signature is verified.
@@ -319,9 +327,14 @@ func (v *Visitor) End(context.Context) Event {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.dead = true
-	switch {
-	case v.login != nil:
+	if v.login != nil {
 		return EventNone
+	}
+	if v.helper != nil {
+		v.helper.close()
+		v.helper = nil
+	}
+	switch {
 	case v.refused:
 		return EventRefuseConnection
 	case v.attempted:

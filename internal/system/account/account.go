@@ -330,6 +330,42 @@ func (d *Database) LookupShadow(name string) (*Shadow, error) {
 	return nil, ErrUnknown
 }
 
+// UsualHash is a password hash of shadow as most accounts have it, by method and
+// length; "" when there is none, or none may be read.
+func (d *Database) UsualHash() string {
+	b, err := readFile(d.Shadow)
+	if err != nil {
+		return ""
+	}
+	defer clear(b)
+	count, best := map[string]int{}, ""
+	for line := range bytes.Lines(b) {
+		f, ok := fields(string(line), 9)
+		if !ok || !strings.HasPrefix(f[1], "$") {
+			continue
+		}
+		kind := kindOf(f[1])
+		if count[kind]++; best == "" || count[kind] > count[kindOf(best)] {
+			best = f[1]
+		}
+	}
+	return best
+}
+
+// kindOf is the method of a hash and, where it has them, its parameters.
+func kindOf(hash string) string {
+	parts := strings.SplitN(hash, "$", 4)
+	if len(parts) < 3 {
+		return ""
+	}
+	switch kind := parts[1]; {
+	case kind == "2a", kind == "2b", kind == "2y", kind == "y", kind == "gy", strings.HasPrefix(parts[2], "rounds="):
+		return kind + "$" + parts[2]
+	default:
+		return kind
+	}
+}
+
 // ask runs getent where other sources than files exist; nothing found is no
 // error.
 func (d *Database) ask(database, key string) ([]byte, error) {
