@@ -1,6 +1,6 @@
 # nacre: Secure Shell in Go. One word each:
 #
-#   make build      build/nacre, the whole suite in one static file
+#   make build      build/nacre, the whole suite in one static file, and build/nacre-native, its bridge to PAM
 #   make test       peers, vet, unit tests, race, cross builds, configurations, interop-core
 #   make demo       a throw-away server and our client, here (CMD='id' runs that)
 #   make install    PREFIX=/usr/local DESTDIR=
@@ -16,6 +16,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 SYSCONF ?= /etc/ssh
 BINARY  := build/nacre
+NATIVE  := build/nacre-native
 
 # The vector ChaCha20 is written with the simd package, which this toolchain
 # may or may not have; without it the portable one is used.
@@ -38,6 +39,7 @@ all: build
 build:
 	@mkdir -p build
 	$(GO) build -trimpath -ldflags '-s -w' -o $(BINARY) ./cmd/nacre
+	$(GO) build -trimpath -ldflags '-s -w' -o $(NATIVE) ./cmd/nacre-native
 
 test: peers build vet cross unit race configurations interop-core rows
 
@@ -113,6 +115,7 @@ install: build
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/sbin' '$(DESTDIR)$(PREFIX)/libexec/nacre' '$(DESTDIR)$(SYSCONF)'
 	install -m 755 $(BINARY) '$(DESTDIR)$(PREFIX)/bin/.nacre.new'
 	mv -f '$(DESTDIR)$(PREFIX)/bin/.nacre.new' '$(DESTDIR)$(PREFIX)/bin/nacre'
+	install -m 755 $(NATIVE) '$(DESTDIR)$(PREFIX)/libexec/nacre/nacre-native'
 	@cd '$(DESTDIR)$(PREFIX)' && bin/nacre --links | while read -r dir name; do \
 		rm -f "$$dir/$$name"; \
 		ln bin/nacre "$$dir/$$name" 2>/dev/null || cp bin/nacre "$$dir/$$name"; \
@@ -124,4 +127,4 @@ install: build
 	@dist/install-system '$(PREFIX)' '$(DESTDIR)' '$(SYSCONF)'
 
 clean:
-	rm -rf build/nacre
+	rm -rf build/nacre build/nacre-native

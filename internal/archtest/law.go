@@ -72,6 +72,7 @@ var Beside = [...]struct{ From, To, Why string }{
 	{"internal/sshd/…", "internal/sshd/login", "who decides about a login says what its process has to do"},
 	{"internal/sshd/…", "internal/sshd/login/…", "the network room speaks with the process that opens sockets for it"},
 	{"internal/sshd/sftpserver", "internal/program/getopt", "internal-sftp in sshd_config has the command line of sftp-server"},
+	{"internal/sshd/auth", "internal/sshd/native", "it asks the helper that has the system's C libraries"},
 	{"internal/sshd/…", "internal/penalty", "the listener and the monitor ask it"},
 	{"internal/sshd", "internal/sshd/…", "the folder above starts its rooms"},
 	{"internal/client", "internal/scp", "the client knows the copy protocols it starts"},
@@ -192,6 +193,11 @@ const (
 	MaxInitBytes  = 64 << 10
 )
 
+// Inits are the packages that may have a func init.
+var Inits = [...]string{
+	"cmd/nacre-native", // only there can a goroutine be held to the process's first thread, which PAM needs
+}
+
 // Decoders are the packages that must have a fuzz target as soon as they
 // exist, beside every package that archtest sees exporting a Parse, Decode or
 // Unmarshal function over bytes.
@@ -212,6 +218,9 @@ var Decoders = [...]string{
 	"knownhosts",
 	"sshconfig",
 	"internal/sshd/privsep",
+	"internal/sshd/native",
+	"internal/system/crypt",
+	"internal/system/otp",
 	"internal/scp",
 	"internal/mosh",
 	"internal/terminal",

@@ -7,6 +7,7 @@
 #   python3-paramiko, -asyncssh      libraries, both roles
 #   git, rsync, ansible-core         programs that start an ssh of their own
 #   tshark                           dissects what goes over the wire
+#   Linux-PAM's modules, pam_google_authenticator, oathtool, perl (for crypt(3))
 #   OpenSSH from bookworm-backports  (10.0) unpacked beside, into
 #                                    build/peers/openssh-10, installed nowhere
 #
@@ -19,7 +20,8 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 peers=$here/build/peers
 packages="openssh-client openssh-server openssh-sftp-server dropbear-bin tinysshd putty-tools
  python3-paramiko python3-asyncssh xauth procps
- git rsync ansible-core tshark"
+ git rsync ansible-core tshark
+ libpam-modules libpam-runtime libpam-google-authenticator oathtool perl"
 
 missing=
 for p in $packages; do

@@ -167,6 +167,9 @@ func (v *visitor) fill(c *ssh.AuthConfig, p *auth.Policy) {
 			}
 			return v.ends(err)
 		}
+		if err := v.granted.OpenSession(ctx); err != nil {
+			return v.ends(err)
+		}
 		if v.granted.BannerText != "" {
 			return a.SendBanner(v.granted.BannerText)
 		}

@@ -62,7 +62,7 @@ type generation struct {
 
 func (s *server) newGeneration(cfg *sshconfig.Server, keys []ssh.Signer, certs []*ssh.Certificate) *generation {
 	g := &generation{s: s, cfg: cfg, startups: &startups{max: cfg.MaxStartups, log: s.log}, visitors: map[*ssh.ConnMeta]*visitor{}}
-	g.auth = &auth.Host{Config: cfg, DB: s.db, TZ: s.tz}
+	g.auth = &auth.Host{Config: cfg, DB: s.db, TZ: s.tz, Native: auth.FindNative(self())}
 	compression := []string{"none"}
 	if cfg.Compression {
 		compression = append(compression, "zlib@openssh.com")
@@ -185,6 +185,9 @@ func (g *generation) ended(m *ssh.ConnMeta, err error) {
 	delete(g.visitors, m)
 	g.mu.Unlock()
 	v.End(context.Background())
+	if v.granted != nil {
+		v.granted.CloseSession()
+	}
 	if v.login == nil {
 		g.startups.done()
 	} else {

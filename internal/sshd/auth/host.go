@@ -4,6 +4,8 @@ package auth
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -95,4 +97,24 @@ func Fingerprint(hash sshconfig.FingerprintHash, key pubkey.PublicKey) string {
 		return "MD5:" + pubkey.FingerprintLegacyMD5(key)
 	}
 	return pubkey.FingerprintSHA256(key)
+}
+
+// FindNative is the path of nacre-native for the program at self: beside it, as
+// in the build tree, or in libexec/nacre of where it is installed; "" when it
+// is not there. What is found is as trusted as the program itself.
+func FindNative(self string) string {
+	if real, err := filepath.EvalSymlinks(self); err == nil {
+		self = real
+	}
+	dir := filepath.Dir(self)
+	for _, p := range [...]string{
+		filepath.Join(dir, "nacre-native"),
+		filepath.Join(dir, "..", "libexec", "nacre", "nacre-native"),
+		filepath.Join(dir, "..", "..", "libexec", "nacre", "nacre-native"),
+	} {
+		if st, err := os.Stat(p); err == nil && st.Mode().IsRegular() && st.Mode().Perm()&0o111 != 0 && st.Mode().Perm()&0o022 == 0 {
+			return filepath.Clean(p)
+		}
+	}
+	return ""
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
 	"github.com/nacre-ssh/nacre/internal/keyfile"
+	"github.com/nacre-ssh/nacre/internal/sshd/login"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/internal/system/reason"
 	"github.com/nacre-ssh/nacre/sshconfig"
@@ -424,7 +425,7 @@ func (k *keyCheck) run(ctx context.Context, what, command, as string, key pubkey
 	ctx, cancel := context.WithTimeout(ctx, keyCommandTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env = []string{"PATH=" + commandPath, "USER=" + a.Name, "LOGNAME=" + a.Name, "HOME=" + a.Home}
+	cmd.Env = []string{"PATH=" + login.StdPath, "USER=" + a.Name, "LOGNAME=" + a.Name, "HOME=" + a.Home}
 	if lang := os.Getenv("LANG"); lang != "" {
 		cmd.Env = append(cmd.Env, "LANG="+lang)
 	}
@@ -438,9 +439,6 @@ func (k *keyCheck) run(ctx context.Context, what, command, as string, key pubkey
 	}
 	return out.b.Bytes(), nil
 }
-
-// commandPath is the PATH of such a program.
-const commandPath = "/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin"
 
 // limited is a buffer that refuses more than it may hold.
 type limited struct {

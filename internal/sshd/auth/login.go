@@ -4,6 +4,7 @@ package auth
 
 import (
 	"context"
+	"sync"
 
 	"github.com/nacre-ssh/nacre/internal/keyfile"
 	"github.com/nacre-ssh/nacre/internal/system/account"
@@ -35,7 +36,8 @@ type Login struct {
 	// but to show Messages.
 	NotOpen bool
 
-	helper      *helper // of PAM; nil without
+	mu          sync.Mutex // one question to the helper at a time
+	helper      *helper    // of PAM; nil without
 	lines       Lines
 	interactive bool // the last method was a dialogue
 }
