@@ -121,6 +121,12 @@ install: build
 		ln bin/nacre "$$dir/$$name" 2>/dev/null || cp bin/nacre "$$dir/$$name"; \
 		echo "$(PREFIX)/$$dir/$$name"; \
 	done
+	@for f in docs/man/*.[1-8]; do \
+		install -D -m 644 $$f "$(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}"; \
+	done
+	@install -D -m 644 dist/completion/ssh.bash '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ssh'
+	@install -D -m 644 dist/completion/_ssh '$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ssh'
+	@install -D -m 644 dist/completion/ssh.fish '$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ssh.fish'
 	@for f in dist/ssh_config dist/sshd_config; do \
 		[ ! -f $$f ] || [ -e "$(DESTDIR)$(SYSCONF)/$${f#dist/}" ] || install -m 644 $$f "$(DESTDIR)$(SYSCONF)/$${f#dist/}"; \
 	done

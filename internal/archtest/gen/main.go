@@ -1,5 +1,5 @@
 // Command gen writes what is generated from the tree itself: the column of
-// tests in docs/attacks.md.
+// tests in docs/attacks.md, the manual pages and the shell completion.
 package main
 
 import (
@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/nacre-ssh/nacre/internal/archtest"
+	"github.com/nacre-ssh/nacre/internal/archtest/manual"
 )
 
 func main() {
@@ -27,5 +28,17 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, archtest.WriteTests(doc, archtest.Cited(tr)), 0o644)
+	if err := os.WriteFile(file, archtest.WriteTests(doc, archtest.Cited(tr)), 0o644); err != nil {
+		return err
+	}
+	for name, text := range manual.Files() {
+		file := filepath.Join(tr.Root, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
