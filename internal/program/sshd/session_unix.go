@@ -31,7 +31,7 @@ type entrant struct {
 	account *account.Account
 	options *keyfile.AuthorizedOptions // of all keys together
 	budget  atomic.Int32               // pipes that may grow
-	info    string                     // the file of ExposeAuthInfo
+	info    *login.AuthInfo            // the file of ExposeAuthInfo
 
 	forwards *forward.Server
 
@@ -69,33 +69,18 @@ func (g *generation) loggedIn(c *ssh.ServerConn) {
 
 // exposeInfo writes the file that SSH_USER_AUTH names.
 func (l *entrant) exposeInfo() {
-	f, err := os.CreateTemp("/tmp", "sshauth.*")
-	if err != nil {
-		l.v.lines.Logf(sshconfig.Error, "ExposeAuthInfo: %s", reason(err))
-		return
-	}
-	defer f.Close()
-	var b strings.Builder
-	for _, line := range l.v.granted.Completed {
-		b.WriteString(line + "\n")
-	}
-	_, err = f.WriteString(b.String())
-	if err == nil && os.Geteuid() == 0 {
-		err = f.Chown(int(l.account.UID), int(l.account.GID))
+	identity, err := identityOf(l.v.g.s.db, l.account)
+	if err == nil {
+		l.info, err = login.NewAuthInfo(&login.SessionInfo{Account: l.account, Identity: identity, Config: l.v.cfg}, l.v.granted.Completed)
 	}
 	if err != nil {
 		l.v.lines.Logf(sshconfig.Error, "ExposeAuthInfo: %s", reason(err))
-		os.Remove(f.Name())
-		return
 	}
-	l.info = f.Name()
 }
 
 // end is called when the connection is over.
 func (l *entrant) end() {
-	if l.info != "" {
-		os.Remove(l.info)
-	}
+	l.info.Remove()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for s, t := range l.terminal {
@@ -216,7 +201,7 @@ func (r *run) prepare() bool {
 		r.plan, err = login.NewSession(&login.SessionInfo{
 			Account: l.account, Identity: identity, Config: r.cfg, Options: l.options, Request: r.request(),
 			Remote: v.remote, RemotePort: v.remotePort, Local: v.local, LocalPort: v.localPort,
-			AuthFile: l.info, MustChange: v.granted.MustChange, Messages: l.messages(), TZ: v.g.s.tz, Debug: v.g.s.flags.debug > 0,
+			AuthFile: l.info.File(), MustChange: v.granted.MustChange, Messages: l.messages(), TZ: v.g.s.tz, Debug: v.g.s.flags.debug > 0,
 		})
 	}
 	var refused *login.RefusedError
