@@ -34,6 +34,8 @@ type ClientContext struct {
 	LookupHost func(c *Client, name string) (alias string, err error)
 	// Warn takes remarks that are no errors; nil drops them.
 	Warn func(Level, string)
+	// Step is told of every line as it is read; nil costs nothing.
+	Step func(Step)
 }
 
 // Sources is everything a client's configuration is read from, in order of
@@ -102,6 +104,9 @@ func (c *Client) SetUser(name string) {
 	if i := clientIndex("User"); !c.set.has(i) {
 		c.set.add(i)
 		c.User, c.lits.user = name, true
+		if f := c.ctx.Step; f != nil {
+			f(Step{File: "command-line", Text: "User=" + name, Keyword: "User"})
+		}
 	}
 }
 
@@ -164,6 +169,7 @@ type clientReader struct {
 	wantFinal   bool   // somebody asked for it
 	commandLine bool
 	fatal       *ConfigError
+	criteria    []Criterion // of the line being read, for Step
 }
 
 func (c *Client) reader() *clientReader {
@@ -262,7 +268,9 @@ func (r *clientReader) line(file string, number int, s string, active *bool, src
 		if r.commandLine {
 			return &problem{bare: true, text: "Host directive not supported as a command-line option"}
 		}
-		return r.hostBlock(l, active, never)
+		p := r.hostBlock(l, active, never)
+		r.block(l, s, "Host", *active)
+		return p
 	case "match":
 		if r.commandLine {
 			return &problem{bare: true, text: "Match directive not supported as a command-line option"}
@@ -270,12 +278,14 @@ func (r *clientReader) line(file string, number int, s string, active *bool, src
 		matched, p := r.match(l)
 		if p == nil {
 			*active = matched && !never
+			r.block(l, s, "Match", *active)
 		}
 		return p
 	case "include":
 		if r.commandLine {
 			return &problem{bare: true, text: "Include directive not supported as a command-line option"}
 		}
+		r.block(l, s, "Include", *active)
 		return r.include(l, *active, src, depth)
 	}
 	i, old := find(clientRows[:], clientOld[:], keyword)
@@ -294,7 +304,27 @@ func (r *clientReader) line(file string, number int, s string, active *bool, src
 	if (store || l.stored) && !l.unset {
 		r.c.set.add(i)
 	}
+	if r.c.ctx.Step != nil {
+		outcome := Applied
+		if !*active && row.flag&anyBlock == 0 {
+			outcome = Inactive
+		} else if !store && !l.stored {
+			outcome = Overridden
+		}
+		r.step(l, trimLine(s), row.name, outcome)
+	}
 	return nil
+}
+
+// block tells of a line that is no keyword's.
+func (r *clientReader) block(l *line, s, name string, applies bool) {
+	if r.c.ctx.Step != nil {
+		outcome := Inactive
+		if applies {
+			outcome = Applied
+		}
+		r.step(l, trimLine(s), name, outcome)
+	}
 }
 
 // otherWord is a keyword that is no longer, or not, known.
@@ -302,6 +332,7 @@ func (r *clientReader) otherWord(l *line, old *oldName) *problem {
 	if old == nil {
 		if MatchList(l.keyword, r.c.IgnoreUnknown, true) == 1 {
 			l.warnf(LevelDebug, "Ignored unknown option \"%s\"", l.keyword)
+			r.step(l, l.keyword+" "+l.raw, l.keyword, NotKnown)
 			return nil
 		}
 		return unknown(clientRows[:], l.keyword, l.keyword)
@@ -330,7 +361,15 @@ func (r *clientReader) hostBlock(l *line, active *bool, never bool) *problem {
 			p = p[1:]
 		}
 		if !MatchPattern(r.host, p) {
+			if !negated {
+				r.criterion(p, r.host, false)
+			}
 			continue
+		}
+		if negated {
+			r.criterion("!"+p, r.host, false)
+		} else {
+			r.criterion(p, r.host, true)
 		}
 		if negated {
 			l.warnf(LevelDebug, "Skipping Host block because of negated match for %.100s", p)

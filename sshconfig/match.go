@@ -29,6 +29,7 @@ func (r *clientReader) match(l *line) (bool, *problem) {
 				r.wantFinal = true
 			}
 			result = result && r.final != negate
+			r.criterion(word, "", r.final != negate)
 			continue
 		}
 		attributes++
@@ -36,32 +37,40 @@ func (r *clientReader) match(l *line) (bool, *problem) {
 		if p != nil {
 			return false, p
 		}
-		holds := false
+		holds, have := false, ""
 		switch name {
 		case "host":
-			holds = MatchHost(r.matchHost(), arg) == 1
+			have = r.matchHost()
+			holds = MatchHost(have, arg) == 1
 		case "originalhost":
-			holds = MatchHost(x.Host, arg) == 1
+			have = x.Host
+			holds = MatchHost(have, arg) == 1
 		case "user":
-			holds = MatchList(c.remoteUser(), arg, false) == 1
+			have = c.remoteUser()
+			holds = MatchList(have, arg, false) == 1
 		case "localuser":
-			holds = MatchList(x.LocalUser, arg, false) == 1
+			have = x.LocalUser
+			holds = MatchList(have, arg, false) == 1
 		case "localnetwork":
 			if holds, p = r.localNetwork(l, arg); p != nil {
 				return false, p
 			}
 		case "tagged":
-			holds = matchOrEmpty(c.Tag, arg)
+			have = c.Tag
+			holds = matchOrEmpty(have, arg)
 		case "command":
 			command := x.Command
 			if command == "" {
 				command = c.RemoteCommand
 			}
+			have = command
 			holds = matchOrEmpty(command, arg)
 		case "version":
-			holds = MatchList(x.Version, arg, false) == 1
+			have = x.Version
+			holds = MatchList(have, arg, false) == 1
 		case "sessiontype":
-			holds = MatchList(c.sessionKind(), arg, false) == 1
+			have = c.sessionKind()
+			holds = MatchList(have, arg, false) == 1
 		case "exec":
 			command, err := r.tokens().Expand(arg, TokensDefault)
 			if err != nil {
@@ -70,13 +79,22 @@ func (r *clientReader) match(l *line) (bool, *problem) {
 			if !result || x.Exec == nil {
 				l.warnf(LevelDebug2, "skipped exec \"%.100s\"", command)
 				result = false
+				r.criterion(word+" "+arg, "not run", false)
 				continue
 			}
+			have = command
 			if holds, err = x.Exec(command); err != nil {
 				return false, &problem{fatal: true, text: "match exec '" + command + "' error"}
 			}
 		default:
 			return false, l.matchf("Unsupported Match attribute %s", name)
+		}
+		if r.c.ctx.Step != nil {
+			text := word
+			if !strings.Contains(word, "=") || name == "sessiontype" {
+				text += " " + arg
+			}
+			r.criterion(text, have, holds != negate)
 		}
 		result = result && holds != negate
 	}

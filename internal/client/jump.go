@@ -62,7 +62,7 @@ func (k *Connector) jump(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		var open *ssh.OpenChannelError
 		if errors.As(err, &open) {
-			hop.Log.Error("channel 0: open failed: %s", Visible(open.Error()))
+			hop.Log.Info("channel 0: open failed: %s", OpenReason(open))
 		}
 		hop.Log.Error("stdio forwarding failed")
 		c.Close()

@@ -40,6 +40,7 @@ type run struct {
 	printConfig bool
 	listKeys    bool
 	warnings    []string // to be shown once the log is open
+	planning    bool     // nothing will be run: see NewPlan
 	login       string   // shell of the account
 	noAccount   bool     // the account of this process is in no database
 
@@ -125,6 +126,9 @@ func (r *run) prepare() error {
 	}
 	r.log.SetLevel(r.conf.LogLevel)
 	r.stdioDefaults()
+	if r.planning {
+		return nil
+	}
 	if err := r.check(); err != nil {
 		return err
 	}
