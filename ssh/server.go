@@ -101,6 +101,8 @@ type Server struct {
 	// requests.
 	Requests map[string]func(ctx context.Context, c *ServerConn, r *GlobalRequest)
 
+	// ConnTrace, if set, is told what Config.Trace is, and of which connection.
+	ConnTrace func(m *ConnMeta, level int, format string, args ...any)
 	// Accepted is called for each connection before anything is exchanged; an
 	// error drops it.
 	Accepted func(net.Conn) error
@@ -195,10 +197,13 @@ func plainAlgorithms(algs []string) []string {
 // transportFor is the configuration of one connection: that of all of them,
 // unless something in it asks who the client is.
 func (s *Server) transportFor(m *ConnMeta) *transport.Config {
-	if s.Sign == nil && s.Group == nil {
+	if s.Sign == nil && s.Group == nil && s.ConnTrace == nil {
 		return s.transport
 	}
 	t := *s.transport
+	if s.ConnTrace != nil {
+		t.Trace = func(level int, format string, args ...any) { s.ConnTrace(m, level, format, args...) }
+	}
 	if s.Group != nil {
 		t.Moduli = func(minBits, preferredBits, maxBits int) ([]byte, []byte, bool) {
 			return s.Group(m, minBits, preferredBits, maxBits)

@@ -136,12 +136,16 @@ func (m *Group) fields(c *codec) {
 }
 
 // User names who wants to log in.
-type User struct{ Name, Style, ClientVersion string }
+type User struct {
+	Name, Style, ClientVersion string
+	Nobody                     bool // no name that anybody can have
+}
 
 func (m *User) fields(c *codec) {
 	c.text(&m.Name, MaxName)
 	c.text(&m.Style, MaxName)
 	c.text(&m.ClientVersion, 255)
+	c.bool(&m.Nobody)
 }
 
 // Policy answers User: how the user may try to log in. It has the same shape
@@ -360,14 +364,13 @@ type Forwarding struct {
 	AnyListen       bool     // no PermitListen
 	Open, Listen    []string // PermitOpen and PermitListen
 	Key             bool     // permit-port-forwarding of the keys
-	AnyKey          bool     // no permitopen of the keys
-	AnyKeyListen    bool     // no permitlisten
-	KeyOpen         []string
-	KeyListen       []string
+	// permitopen and permitlisten of the keys: comma lists, each of which must
+	// allow it
+	KeyOpen, KeyListen []string
 }
 
 func (m *Forwarding) fields(c *codec) {
-	for _, b := range []*bool{&m.Local, &m.Remote, &m.LowPorts, &m.Any, &m.AnyListen, &m.Key, &m.AnyKey, &m.AnyKeyListen} {
+	for _, b := range []*bool{&m.Local, &m.Remote, &m.LowPorts, &m.Any, &m.AnyListen, &m.Key} {
 		c.bool(b)
 	}
 	c.byte(&m.Gateway)

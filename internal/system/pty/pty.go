@@ -57,12 +57,8 @@ func (p *Pty) Start(path string, argv []string, attr *os.ProcAttr, extra ...*os.
 // SetSize sets the window's size, each number cut to what a terminal can have;
 // the foreground process group is told by SIGWINCH.
 func (p *Pty) SetSize(s tty.Size) error {
-	return p.control(func(fd int) error {
-		return setSize(fd, cut(s.Rows), cut(s.Columns), cut(s.Width), cut(s.Height))
-	})
+	return p.control(func(fd int) error { return tty.SetSize(fd, s) })
 }
-
-func cut(n uint32) uint16 { return uint16(min(n, 65535)) }
 
 // Size reads the window's size.
 func (p *Pty) Size() (s tty.Size, err error) {
@@ -86,7 +82,7 @@ func (p *Pty) Apply(modes []byte) (unknown []byte, err error) {
 
 // Break sends a break: what a serial line has and a pseudo-terminal ignores,
 // or refuses, as its system does.
-func (p *Pty) Break() error { return p.control(sendBreak) }
+func (p *Pty) Break() error { return p.control(tty.SendBreak) }
 
 // Modes tells whether the terminal takes input by lines, and whether it echoes
 // it: without echo in line mode somebody types a secret.

@@ -18,11 +18,6 @@ func leader(sys *syscall.SysProcAttr) *syscall.SysProcAttr {
 	return &a
 }
 
-func setSize(fd int, rows, columns, width, height uint16) error {
-	return os.NewSyscallError("TIOCSWINSZ", unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ,
-		&unix.Winsize{Row: rows, Col: columns, Xpixel: width, Ypixel: height}))
-}
-
 func modes(fd int) (lines, echo bool, err error) {
 	t, err := unix.IoctlGetTermios(fd, ioctlGet)
 	if err != nil {

@@ -56,6 +56,12 @@ func GetSize(fd int) (Size, error) {
 	return Size{Columns: uint32(w), Rows: uint32(h)}, nil
 }
 
+// SetSize fails: there are no pseudo-terminals here.
+func SetSize(int, Size) error { return errUnsupported }
+
+// SendBreak fails: there are no lines here.
+func SendBreak(int) error { return errUnsupported }
+
 // OnResize does nothing: nobody tells of a new size here.
 func OnResize(f func()) (stop func()) { return func() {} }
 
