@@ -14,7 +14,7 @@ import (
 // ClientConfig.Requests, which calls ParseHostKeys and ProveHostKeys.
 const HostKeysRequest = "hostkeys-00@openssh.com"
 
-const hostKeysProve = "hostkeys-prove-00@openssh.com"
+const hostKeysProve = wire.HostKeysProve
 
 // maxHostKeys is how many keys a server may tell of (GLB-4).
 const maxHostKeys = 64
@@ -63,17 +63,11 @@ func (c *Client) ProveHostKeys(ctx context.Context, keys []PublicKey) error {
 			err = errors.New("signature is SHA-1")
 		}
 		if err == nil {
-			err = k.Verify(hostKeyProof(c.SessionID(), k.Marshal()), sig)
+			err = k.Verify(wire.HostKeyProof(c.SessionID(), k.Marshal()), sig)
 		}
 		if err != nil {
 			return fmt.Errorf("ssh: server does not prove its host key %s: %w", FingerprintSHA256(k), err)
 		}
 	}
 	return r.Done()
-}
-
-// hostKeyProof is what is signed to prove a host key.
-func hostKeyProof(sessionID, blob []byte) []byte {
-	data := wire.AppendText(nil, hostKeysProve)
-	return wire.AppendString(wire.AppendString(data, sessionID), blob)
 }

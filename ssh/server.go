@@ -755,7 +755,7 @@ func (c *ServerConn) prove(blob []byte) []byte {
 		if c.s.Prove != nil {
 			sig, err = c.s.Prove(c.Meta, c.s.publics[i], algorithm)
 		} else {
-			sig, err = k.Sign(algorithm, hostKeyProof(c.t.SessionID(), blob))
+			sig, err = k.Sign(algorithm, wire.HostKeyProof(c.t.SessionID(), blob))
 		}
 		if err != nil {
 			return nil

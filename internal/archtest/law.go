@@ -73,6 +73,8 @@ var Beside = [...]struct{ From, To, Why string }{
 	{"internal/sshd/…", "internal/sshd/login/…", "the network room speaks with the process that opens sockets for it"},
 	{"internal/sshd/sftpserver", "internal/program/getopt", "internal-sftp in sshd_config has the command line of sftp-server"},
 	{"internal/sshd/auth", "internal/sshd/native", "it asks the helper that has the system's C libraries"},
+	{"internal/sshd/monitor", "internal/sshd/auth", "the monitor asks the judge and carries his word"},
+	{"internal/sshd/…", "internal/sshd/room", "rooms are started in one way, and lock themselves up in one"},
 	{"internal/sshd/…", "internal/penalty", "the listener and the monitor ask it"},
 	{"internal/sshd", "internal/sshd/…", "the folder above starts its rooms"},
 	{"internal/client", "internal/scp", "the client knows the copy protocols it starts"},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
 	"github.com/nacre-ssh/nacre/internal/keyfile"
+	"github.com/nacre-ssh/nacre/internal/sshd/auth"
 	sshdlog "github.com/nacre-ssh/nacre/internal/sshd/log"
 	"github.com/nacre-ssh/nacre/ssh"
 	"github.com/nacre-ssh/nacre/sshconfig"
@@ -48,7 +49,7 @@ func hostKeys(cfg *sshconfig.Server, log *sshdlog.Logger) (keys []ssh.Signer, ce
 			log.Logf(level, "Host key %s: there is one of its type already; it is not used", path)
 			continue
 		}
-		log.Debugf("private host key #%d: %s %s", i, public.Type(), fingerprint(cfg, public))
+		log.Debugf("private host key #%d: %s %s", i, public.Type(), auth.Fingerprint(cfg.FingerprintHash, public))
 		keys = append(keys, key)
 	}
 	for _, path := range cfg.HostCertificate {

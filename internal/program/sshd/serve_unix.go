@@ -4,8 +4,12 @@ package sshd
 
 import (
 	"context"
-	"errors"
+	"github.com/nacre-ssh/nacre/internal/forward"
+	"github.com/nacre-ssh/nacre/internal/sshd/monitor"
+	"github.com/nacre-ssh/nacre/internal/sshd/network"
+	"github.com/nacre-ssh/nacre/internal/sshd/privsep"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"strings"
@@ -20,7 +24,6 @@ import (
 	sshdlog "github.com/nacre-ssh/nacre/internal/sshd/log"
 	"github.com/nacre-ssh/nacre/internal/sshd/login"
 	"github.com/nacre-ssh/nacre/internal/system/account"
-	"github.com/nacre-ssh/nacre/internal/version"
 	"github.com/nacre-ssh/nacre/ssh"
 	"github.com/nacre-ssh/nacre/sshconfig"
 )
@@ -51,68 +54,40 @@ func (s *server) nextNumber() int64 { return firstNumber + s.number.Add(1) }
 type generation struct {
 	s         *server
 	cfg       *sshconfig.Server
-	auth      *auth.Host
-	ssh       *ssh.Server
+	monitor   *monitor.Generation
+	room      *network.Room
 	startups  *startups
 	listeners []net.Listener
-
-	mu       sync.Mutex
-	visitors map[*ssh.ConnMeta]*visitor
 }
 
-func (s *server) newGeneration(cfg *sshconfig.Server, keys []ssh.Signer, certs []*ssh.Certificate) *generation {
-	g := &generation{s: s, cfg: cfg, startups: &startups{max: cfg.MaxStartups, log: s.log}, visitors: map[*ssh.ConnMeta]*visitor{}}
-	g.auth = &auth.Host{Config: cfg, DB: s.db, TZ: s.tz, Native: auth.FindNative(self())}
-	compression := []string{"none"}
-	if cfg.Compression {
-		compression = append(compression, "zlib@openssh.com")
+func (s *server) newGeneration(cfg *sshconfig.Server, keys []ssh.Signer, certs []*ssh.Certificate) (*generation, error) {
+	g := &generation{s: s, cfg: cfg, startups: &startups{max: cfg.MaxStartups, log: s.log}}
+	host := &auth.Host{Config: cfg, DB: s.db, TZ: s.tz, Native: auth.FindNative(self())}
+	for _, k := range keys {
+		host.HostKeys = append(host.HostKeys, k.PublicKey())
 	}
-	grace := cfg.LoginGraceTime
-	if grace == 0 || s.flags.debug > 0 {
-		grace = -1
+	o := monitor.Options{
+		Config: cfg, DB: s.db, Log: s.log, Auth: host, Keys: keys, Certificates: certs,
+		TZ: s.tz, UtmpHost: s.flags.utmp, Debug: s.flags.debug > 0,
+		LoggedIn: func(int64) { g.startups.done() },
 	}
-	ident := "SSH-2.0-" + version.Identification
-	if cfg.VersionAddendum != "" && cfg.VersionAddendum != "none" {
-		ident += " " + cfg.VersionAddendum
+	if os.Geteuid() == 0 {
+		o.Records = account.SystemRecords()
 	}
-	g.ssh = &ssh.Server{
-		Config: ssh.Config{
-			KeyExchanges: cfg.KexAlgorithms, Ciphers: cfg.Ciphers, MACs: cfg.MACs, Compressions: compression,
-			HostKeyAlgorithms: cfg.HostKeyAlgorithms, PublicKeyAlgorithms: cfg.PubkeyAcceptedAlgorithms,
-			RekeyBytes: cfg.RekeyLimit.Bytes, RekeyInterval: cfg.RekeyLimit.Interval,
-			Version: ident, MinRSABits: cfg.RequiredRSASize,
-		},
-		HostKeys: keys, HostCertificates: certs,
-		Handler: g.session, Subsystems: g.subsystems(),
-		AcceptEnv: g.acceptEnv, OpenPTY: g.openPTY,
-		Channels: g.forwardChannels(), Requests: g.forwardRequests(),
-		Auth:         func(_ context.Context, m *ssh.ConnMeta) *ssh.AuthConfig { return g.visit(m).auth(m) },
-		MaxAuthTries: cfg.MaxAuthTries, LoginGraceTime: grace, MaxSessions: cfg.MaxSessions,
-		Accepted: g.accepted, LoggedIn: g.loggedIn, Ended: g.ended,
-		ClientAliveInterval: cfg.ClientAliveInterval, ClientAliveCount: cfg.ClientAliveCountMax,
-	}
-	if cfg.MaxSessions == 0 {
-		g.ssh.MaxSessions = -1 // none
-	}
-	if cfg.ClientAliveCountMax == 0 {
-		g.ssh.ClientAliveInterval = 0 // probes that end nothing
-	}
-	if cfg.LogLevel >= sshconfig.Debug1 {
-		g.ssh.Trace = func(level int, format string, args ...any) {
-			s.log.Logf(sshconfig.Verbose+sshconfig.LogLevel(min(level, 3)), format, args...)
-		}
-	}
-	for _, kex := range cfg.KexAlgorithms {
-		if strings.Contains(kex, "group-exchange") {
+	for _, name := range cfg.KexAlgorithms {
+		if strings.Contains(name, "group-exchange") {
 			if b, err := os.ReadFile(cfg.ModuliFile); err == nil {
-				if g.ssh.Moduli, err = ssh.ParseModuli(b); err != nil {
+				if o.Moduli, err = ssh.ParseModuli(b); err != nil {
 					s.log.Errorf("%s: %v", cfg.ModuliFile, err)
 				}
 			}
 			break
 		}
 	}
-	return g
+	g.monitor = monitor.New(o)
+	var err error
+	g.room, err = network.New(g.monitor.Setup(false), network.Options{Dial: dialForward, Listen: listenForward})
+	return g, err
 }
 
 // counted is a listener that asks startups about each connection.
@@ -138,17 +113,41 @@ func (l counted) Accept() (net.Conn, error) {
 
 // serve serves until the sockets of the generation are closed.
 func (g *generation) serve(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx) // connections outlive the socket they came by
 	for _, l := range g.listeners {
 		g.s.active.Add(1)
 		go func() {
 			defer g.s.active.Done()
-			// Connections outlive the socket they came by.
-			if err := g.ssh.Serve(context.WithoutCancel(ctx), counted{l, g}); err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, ssh.ErrServerClosed) {
-				g.s.log.Errorf("%s: %v", l.Addr(), err)
-			}
-			_ = g.ssh.Shutdown(context.Background())
+			forward.AcceptAll(ctx, counted{l, g}, func(err error) { g.s.log.Errorf("accept: %s", reason(err)) }, func(c net.Conn) {
+				g.s.active.Go(func() { g.visit(ctx, c) })
+			})
 		}()
 	}
+}
+
+// visit serves a connection: the monitor and the network room are goroutines of
+// this process, joined by a link.
+func (g *generation) visit(ctx context.Context, c net.Conn) monitor.Outcome {
+	ours, theirs := privsep.Pair()
+	peer := monitor.Peer{Number: g.s.nextNumber(), Remote: addrPort(c.RemoteAddr()), Local: addrPort(c.LocalAddr())}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		g.room.Serve(ctx, theirs, c, nil)
+	}()
+	o := g.monitor.Serve(ctx, ours, peer)
+	<-served
+	if !o.LoggedIn {
+		g.startups.done()
+	}
+	return o
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		return t.AddrPort()
+	}
+	return netip.AddrPort{}
 }
 
 // close stops listening. Connections go on.
@@ -158,51 +157,11 @@ func (g *generation) close() {
 	}
 }
 
-// visit is the visitor of a connection, known from its first moment on.
-func (g *generation) visit(m *ssh.ConnMeta) *visitor {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	v := g.visitors[m]
-	if v == nil {
-		v = g.newVisitor(m.RemoteAddr, m.LocalAddr)
-		g.visitors[m] = v
-	}
-	return v
-}
-
-func (g *generation) accepted(c net.Conn) error {
-	if g.cfg.LogLevel >= sshconfig.Verbose {
-		v := g.newVisitor(c.RemoteAddr(), c.LocalAddr())
-		v.lines.Logf(sshconfig.Verbose, "Connection from %s port %d on %s port %d rdomain \"\"", v.remote, v.remotePort, v.local, v.localPort)
-	}
-	return nil
-}
-
-// ended is the last word about a connection.
-func (g *generation) ended(m *ssh.ConnMeta, err error) {
-	v := g.visit(m)
-	g.mu.Lock()
-	delete(g.visitors, m)
-	g.mu.Unlock()
-	v.End(context.Background())
-	if v.granted != nil {
-		v.granted.CloseSession()
-	}
-	if v.login == nil {
-		g.startups.done()
-	} else {
-		v.login.end()
-	}
-	v.farewell(err)
-}
-
 // one serves a single connection, for -i and -d. The status says whether it
 // ended well.
 func (g *generation) one(ctx context.Context, c net.Conn) int {
 	g.startups.admit(c)
-	err := g.ssh.ServeConn(ctx, c)
-	var left *ssh.PeerDisconnectError
-	if err == nil || errors.As(err, &left) && left.Reason == byApplication {
+	if g.visit(ctx, c).Clean {
 		return 0
 	}
 	return 255
@@ -229,8 +188,11 @@ func (s *server) run(ctx context.Context, cfg *sshconfig.Server, keys []ssh.Sign
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT)
 	defer signal.Stop(signals)
 
-	g := s.newGeneration(cfg, keys, certs)
-	var err error
+	g, err := s.newGeneration(cfg, keys, certs)
+	if err != nil {
+		s.fatal("%v", err)
+		return 255
+	}
 	if g.listeners, err = s.sockets(ctx, cfg); err != nil {
 		s.fatal("%s", cannotListen(err))
 		return 255
@@ -343,10 +305,14 @@ func (s *server) restart(ctx context.Context, old *generation, pid string) *gene
 	}
 	s.configureLog(cfg)
 	s.tell(tell)
-	g := s.newGeneration(cfg, keys, certs)
+	g, err := s.newGeneration(cfg, keys, certs)
+	if err != nil {
+		s.log.Errorf("the configuration was not changed: %v", err)
+		notify("READY=1")
+		return nil
+	}
 	old.close()
 	removePid(pid)
-	var err error
 	if g.listeners, err = s.sockets(ctx, cfg); err != nil {
 		s.log.Fatalf("%s", cannotListen(err)) // nothing to serve with: what is open goes on
 		return nil
@@ -512,7 +478,12 @@ func (f *flags) run(ctx context.Context, io stdio.Stdio, behind bool) int {
 			log.Fatalf("%v", err)
 			return 255
 		}
-		return s.newGeneration(cfg, keys, certs).one(ctx, c)
+		g, err := s.newGeneration(cfg, keys, certs)
+		if err != nil {
+			log.Fatalf("%v", err)
+			return 255
+		}
+		return g.one(ctx, c)
 	}
 	if err := os.Chdir("/"); err != nil {
 		log.Errorf("chdir(\"/\"): %s", reason(err))

@@ -132,12 +132,13 @@ func newRig(t *testing.T, config ...string) *rig {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	r.addr = l.Addr().String()
-	r.g = s.newGeneration(cfg, []ssh.Signer{r.host}, nil)
+	r.g, err = s.newGeneration(cfg, []ssh.Signer{r.host}, nil)
+	must(t, err)
 	r.g.listeners = []net.Listener{l}
 	r.g.serve(context.Background())
 	t.Cleanup(func() {
 		r.g.close()
-		r.g.ssh.Close()
+		r.g.room.Close()
 		s.active.Wait()
 		if t.Failed() {
 			t.Logf("log:\n%s", r.log.String())
@@ -1056,4 +1057,17 @@ func TestHostKeys(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, log.String())
 		}
 	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func openFiles(t *testing.T) int {
+	d, err := os.ReadDir("/dev/fd")
+	must(t, err)
+	return len(d)
 }

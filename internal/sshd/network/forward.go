@@ -10,8 +10,8 @@ import (
 
 	"github.com/nacre-ssh/nacre/internal/forward"
 	"github.com/nacre-ssh/nacre/internal/keyfile"
-	"github.com/nacre-ssh/nacre/internal/sshd/log"
 	"github.com/nacre-ssh/nacre/internal/sshd/privsep"
+	errno "github.com/nacre-ssh/nacre/internal/system/reason"
 	"github.com/nacre-ssh/nacre/ssh"
 	"github.com/nacre-ssh/nacre/sshconfig"
 )
@@ -100,7 +100,7 @@ func reason(err error) string {
 		}
 		return "Temporary failure in name resolution"
 	}
-	return log.Reason(err)
+	return errno.Of(err)
 }
 
 // channels and requests are what clients may ask for beside sessions.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,6 +42,7 @@ type run struct {
 	in, out, err *rawio.File // in and out are one terminal when tty is set; err is nil then
 	tty          bool
 
+	closed atomic.Bool
 	gone  atomic.Bool // the program has ended: what its terminal holds is the rest
 	ended chan struct{}
 	once  sync.Once
@@ -72,6 +74,9 @@ func (v *visit) runOf(s *ssh.Session) (*run, error) {
 
 // close gives up our ends. The program lives on; on a terminal it is hung up.
 func (r *run) close() {
+	if r.closed.Swap(true) {
+		return
+	}
 	r.v.mu.Lock()
 	delete(r.v.of, r.s)
 	in, out, err := r.in, r.out, r.err
@@ -146,6 +151,7 @@ func (v *visit) session(s *ssh.Session) {
 	if err != nil {
 		return
 	}
+	defer r.close() // the monitor hears of it before the client does
 	e := &privsep.Exec{Session: r.id, Kind: privsep.Shell}
 	if name := s.Subsystem(); name != "" {
 		e.Kind, e.Text = privsep.Subsystem, name
@@ -226,7 +232,7 @@ func (r *run) attach(a *privsep.Started) {
 	}
 	r.s.OnSignal(func(sig ssh.Signal) {
 		if a.NoSignal != "" {
-			r.v.logf(sshconfig.Error, "%s", a.NoSignal)
+			r.v.logf(sshconfig.Error, "%s", strings.Replace(a.NoSignal, "%s", string(sig), 1))
 			return
 		}
 		_ = r.v.link.Notify(&privsep.Signal{Session: r.id, Name: cut(string(sig))})
