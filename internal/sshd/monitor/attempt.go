@@ -280,16 +280,23 @@ func (v *visit) permitted() *privsep.Login {
 	for _, t := range cfg.ChannelTimeout {
 		a.ChannelTimeouts = append(a.ChannelTimeouts, privsep.ChannelTimeout{Pattern: t.Type, After: t.Idle})
 	}
-	f := &a.Forwarding
-	f.Local = cfg.AllowTcpForwarding&sshconfig.ForwardLocal != 0 && !cfg.DisableForwarding
-	f.Remote = cfg.AllowTcpForwarding&sshconfig.ForwardRemote != 0 && !cfg.DisableForwarding
-	f.Gateway, f.Family = uint8(cfg.GatewayPorts), uint8(cfg.AddressFamily)
-	f.LowPorts = v.login.Account.UID == 0
-	f.Any, f.Open = cfg.PermitOpen == nil, cfg.PermitOpen
-	f.AnyListen, f.Listen = cfg.PermitListen == nil, cfg.PermitListen
-	f.Key = o.PortForwarding
-	f.KeyOpen, f.KeyListen = placeLists(o.PermitOpen), placeLists(o.PermitListen)
+	a.Forwarding = *v.forwarding()
 	return a
+}
+
+// forwarding is what the login may forward.
+func (v *visit) forwarding() *privsep.Forwarding {
+	cfg, o := v.cfg, v.login.Options
+	return &privsep.Forwarding{
+		Local:   cfg.AllowTcpForwarding&sshconfig.ForwardLocal != 0 && !cfg.DisableForwarding,
+		Remote:  cfg.AllowTcpForwarding&sshconfig.ForwardRemote != 0 && !cfg.DisableForwarding,
+		Gateway: uint8(cfg.GatewayPorts), Family: uint8(cfg.AddressFamily),
+		LowPorts: v.login.Account.UID == 0,
+		Any:      cfg.PermitOpen == nil, Open: cfg.PermitOpen,
+		AnyListen: cfg.PermitListen == nil, Listen: cfg.PermitListen,
+		Key:     o.PortForwarding,
+		KeyOpen: placeLists(o.PermitOpen), KeyListen: placeLists(o.PermitListen),
+	}
 }
 
 func qos(q sshconfig.QoS) int {

@@ -376,8 +376,59 @@ func (v *visit) closeSession(in *privsep.Incoming) error {
 	return nil
 }
 
+// sockets starts the process that dials and listens as the user. One that has
+// ended may be started again, as often as the table says.
 func (v *visit) sockets(in *privsep.Incoming) error {
-	return in.Answer(&privsep.Outcome{Code: privsep.Denied})
+	var m privsep.Sockets
+	if err := in.Decode(&m); err != nil {
+		return err
+	}
+	f := v.forwarding()
+	if !f.Key || !f.Local && !f.Remote {
+		return errOrder
+	}
+	link, err := v.startSockets(f)
+	if err != nil {
+		v.lines.Logf(sshconfig.Error, "forwarding: %s", reason.Of(err))
+		return in.Answer(&privsep.Outcome{Code: privsep.Denied})
+	}
+	return in.Answer(&privsep.Outcome{}, link)
+}
+
+func (v *visit) startSockets(f *privsep.Forwarding) (link *os.File, err error) {
+	service, err := privsep.Append(nil, f)
+	if err != nil {
+		return nil, err
+	}
+	l := v.login
+	identity, err := v.g.identityOf(l.Account)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := login.NewSockets(&login.SessionInfo{
+		Account: l.Account, Identity: identity, Config: v.cfg, Options: l.Options, OOMScore: v.g.OOMScore, Self: v.g.Self,
+	}, service)
+	if err != nil {
+		return nil, err
+	}
+	ours, theirs, err := privsep.SocketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	cmd, err := plan.Channel(theirs)
+	if err == nil {
+		var p *login.Process
+		if p, err = login.Spawn(cmd); err == nil {
+			go func() {
+				cmd.Relay(v.lines)
+				p.Wait()
+			}()
+			return ours, nil
+		}
+	}
+	ours.Close()
+	return nil, err
 }
 
 // placeLists writes the places of keys as comma lists.

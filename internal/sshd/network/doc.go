@@ -9,5 +9,7 @@
 // process for many connections, and as goroutines of a server without root's
 // rights.
 //
-// Locks: visit.mu guards the sessions of a connection and is a leaf.
+// Locks: visit.mu guards the sessions of a connection and is a leaf;
+// visit.opening guards the process that opens sockets, and is held while one is
+// asked for.
 package network

@@ -6,41 +6,18 @@ import (
 	"context"
 	"errors"
 	"net"
-	"strings"
 
 	"github.com/nacre-ssh/nacre/internal/forward"
-	"github.com/nacre-ssh/nacre/internal/keyfile"
+	"github.com/nacre-ssh/nacre/internal/sshd/login/sockets"
 	"github.com/nacre-ssh/nacre/internal/sshd/privsep"
 	errno "github.com/nacre-ssh/nacre/internal/system/reason"
 	"github.com/nacre-ssh/nacre/ssh"
 	"github.com/nacre-ssh/nacre/sshconfig"
 )
 
-// rules are what may be forwarded; the process that opens sockets has them too.
-func rules(f *privsep.Forwarding) *forward.Rules {
-	key, _ := keyfile.ParseOptions("", nil)
-	key.PortForwarding = f.Key
-	r := &forward.Rules{Local: f.Local, Remote: f.Remote, Gateway: forward.Gateway(f.Gateway), Family: forward.Family(f.Family), LowPorts: f.LowPorts, Key: key}
-	places := func(any bool, words []string) []keyfile.HostPort {
-		if any {
-			return nil
-		}
-		return forward.ParsePermits(append([]string{"none"}, words...))
-	}
-	r.Open, r.Listen = places(f.Any, f.Open), places(f.AnyListen, f.Listen)
-	lists := func(l []string) (all [][]keyfile.HostPort) {
-		for _, words := range l {
-			all = append(all, places(false, strings.Split(words, ",")))
-		}
-		return all
-	}
-	key.PermitOpen, key.PermitListen = lists(f.KeyOpen), lists(f.KeyListen)
-	return r
-}
-
 func (v *visit) newForwards() *forward.Server {
 	s := &forward.Server{
-		Rules:  rules(&v.login.Forwarding),
+		Rules:  sockets.Rules(&v.login.Forwarding),
 		Dial:   v.r.opt.Dial,
 		Listen: v.r.opt.Listen,
 		Log: func(level forward.Level, format string, args ...any) {
@@ -83,12 +60,57 @@ func hostPort(a net.Addr) (host, port string) {
 
 var errNoSockets = errors.New("network: no process that opens sockets")
 
+// opener is the process that opens sockets as the user, started at the first
+// forward.
+func (v *visit) opener(ctx context.Context) (*sockets.Client, error) {
+	v.opening.Lock()
+	defer v.opening.Unlock()
+	if v.sockets != nil {
+		return v.sockets, nil
+	}
+	var o privsep.Outcome
+	files, err := v.link.Call(ctx, &privsep.Sockets{}, &o)
+	if err == nil && (o.Code != privsep.OK || len(files) != 1) {
+		err = errNoSockets
+	}
+	if err != nil {
+		for _, f := range files {
+			f.Close()
+		}
+		return nil, err
+	}
+	conn, err := privsep.NewConn(files[0])
+	if err != nil {
+		return nil, err
+	}
+	c := sockets.New(conn)
+	v.sockets = c
+	go func() {
+		_ = c.Run(v.conn.Context())
+		c.Close()
+		v.opening.Lock()
+		if v.sockets == c {
+			v.sockets = nil // another is started when there is need
+		}
+		v.opening.Unlock()
+	}()
+	return c, nil
+}
+
 func (v *visit) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	return nil, errNoSockets
+	c, err := v.opener(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.Dial(ctx, network, addr)
 }
 
 func (v *visit) listen(ctx context.Context, network, addr string) (net.Listener, error) {
-	return nil, errNoSockets
+	c, err := v.opener(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.Listen(ctx, network, addr)
 }
 
 // reason is an error in the words of strerror and the resolver.

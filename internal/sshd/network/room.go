@@ -14,6 +14,7 @@ import (
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
 	"github.com/nacre-ssh/nacre/internal/forward"
+	"github.com/nacre-ssh/nacre/internal/sshd/login/sockets"
 	"github.com/nacre-ssh/nacre/internal/sshd/privsep"
 	"github.com/nacre-ssh/nacre/ssh"
 	"github.com/nacre-ssh/nacre/sshconfig"
@@ -138,6 +139,9 @@ type visit struct {
 	forwards *forward.Server
 
 	pipes atomic.Int32 // that may grow
+
+	opening sync.Mutex
+	sockets *sockets.Client // nil without one
 
 	mu   sync.Mutex
 	next uint32

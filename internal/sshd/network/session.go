@@ -43,9 +43,9 @@ type run struct {
 	tty          bool
 
 	closed atomic.Bool
-	gone  atomic.Bool // the program has ended: what its terminal holds is the rest
-	ended chan struct{}
-	once  sync.Once
+	gone   atomic.Bool // the program has ended: what its terminal holds is the rest
+	ended  chan struct{}
+	once   sync.Once
 }
 
 var errOver = errors.New("network: the connection is over")

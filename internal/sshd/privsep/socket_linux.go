@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,11 +28,43 @@ func SocketPair() (ours, theirs *os.File, err error) {
 
 // NewConn is the end of a link that f is. It takes over f.
 func NewConn(f *os.File) (*Conn, error) {
+	f, err := pollable(f)
+	if err != nil {
+		return nil, err
+	}
+	rc, err := f.SyscallConn()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return newConn(&socket{f: f, rc: rc}), nil
+}
+
+// pollable is f, or in its place a file that the poller knows: a descriptor that
+// came by exec is a blocking one.
+func pollable(f *os.File) (*os.File, error) {
+	if f.SetDeadline(time.Time{}) == nil {
+		return f, nil
+	}
+	defer f.Close()
 	rc, err := f.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	return newConn(&socket{f: f, rc: rc}), nil
+	fd := -1
+	if e := rc.Control(func(old uintptr) { fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 3) }); e != nil {
+		err = e
+	}
+	if err == nil {
+		err = unix.SetNonblock(fd, true)
+	}
+	if err != nil {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fd), "privsep"), nil
 }
 
 type socket struct {

@@ -40,7 +40,7 @@ func must(t *testing.T, err error) {
 
 // all permits everything.
 func all() *privsep.Forwarding {
-	return &privsep.Forwarding{Local: true, Remote: true, Gateway: uint8(forward.GatewayClientSpecified), Any: true, AnyListen: true, Key: true, AnyKey: true, AnyKeyListen: true}
+	return &privsep.Forwarding{Local: true, Remote: true, Gateway: uint8(forward.GatewayClientSpecified), Any: true, AnyListen: true, Key: true}
 }
 
 // pair is a room and the process that it asks, in one process.
@@ -163,9 +163,9 @@ func TestNotPermitted(t *testing.T) {
 		{"PermitOpen elsewhere", with(func(f *privsep.Forwarding) { f.Any, f.Open = false, []string{"127.0.0.1:1"} }), false, true, "127.0.0.1:0"},
 		{"PermitOpen there", with(func(f *privsep.Forwarding) { f.Any, f.Open = false, []string{"127.0.0.1:1", "127.0.0.1:" + p} }), true, true, "127.0.0.1:0"},
 		{"PermitOpen none", with(func(f *privsep.Forwarding) { f.Any = false }), false, true, "127.0.0.1:0"},
-		{"permitopen elsewhere", with(func(f *privsep.Forwarding) { f.AnyKey, f.KeyOpen = false, []string{"localhost:" + p} }), false, true, "127.0.0.1:0"},
+		{"permitopen elsewhere", with(func(f *privsep.Forwarding) { f.KeyOpen = []string{"localhost:" + p} }), false, true, "127.0.0.1:0"},
 		{"PermitListen elsewhere", with(func(f *privsep.Forwarding) { f.AnyListen, f.Listen = false, []string{"1"} }), true, false, "127.0.0.1:2000"},
-		{"permitlisten elsewhere", with(func(f *privsep.Forwarding) { f.AnyKeyListen, f.KeyListen = false, []string{"1"} }), true, false, "127.0.0.1:2000"},
+		{"permitlisten elsewhere", with(func(f *privsep.Forwarding) { f.KeyListen = []string{"1"} }), true, false, "127.0.0.1:2000"},
 		{"PermitListen none", with(func(f *privsep.Forwarding) { f.AnyListen = false }), true, false, "127.0.0.1:0"},
 		{"no gateway", with(func(f *privsep.Forwarding) { f.Gateway = uint8(forward.GatewayNo) }), true, false, "0.0.0.0:0"},
 		{"no gateway, loopback", with(func(f *privsep.Forwarding) { f.Gateway = uint8(forward.GatewayNo) }), true, true, "127.0.0.1:0"},
