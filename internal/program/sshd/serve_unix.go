@@ -63,9 +63,6 @@ type generation struct {
 func (s *server) newGeneration(cfg *sshconfig.Server, keys []ssh.Signer, certs []*ssh.Certificate) (*generation, error) {
 	g := &generation{s: s, cfg: cfg, startups: &startups{max: cfg.MaxStartups, log: s.log}}
 	host := &auth.Host{Config: cfg, DB: s.db, TZ: s.tz, Native: auth.FindNative(self())}
-	for _, k := range keys {
-		host.HostKeys = append(host.HostKeys, k.PublicKey())
-	}
 	o := monitor.Options{
 		Config: cfg, DB: s.db, Log: s.log, Auth: host, Keys: keys, Certificates: certs,
 		TZ: s.tz, UtmpHost: s.flags.utmp, Debug: s.flags.debug > 0,

@@ -14,6 +14,12 @@ import (
 	"github.com/nacre-ssh/nacre/sshconfig"
 )
 
+// A pipe that has carried growAfter bytes carries bulk, and may hold growTo.
+const (
+	growAfter = 256 << 10
+	growTo    = 1 << 20
+)
+
 // services are what a login process of this program can be.
 func services() login.Services {
 	return login.Services{SFTP: internalSFTP, Sockets: sockets.Main}

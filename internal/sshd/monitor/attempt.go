@@ -245,13 +245,13 @@ func (v *visit) begin(ctx context.Context, in *privsep.Incoming) error {
 		v.grace.Stop()
 	}
 	v.login, v.cfg = l, l.Config
+	if err := l.OpenSession(ctx); err != nil {
+		return in.Answer(&privsep.Login{Outcome: outcome(err)})
+	}
 	v.guard.Advance(privsep.In)
 	v.g.Logins.Add(1)
 	if v.g.LoggedIn != nil {
 		v.g.LoggedIn(v.peer.Number)
-	}
-	if err := l.OpenSession(ctx); err != nil {
-		v.lines.Logf(sshconfig.Error, "%s", err)
 	}
 	if v.cfg.ExposeAuthInfo {
 		v.exposeInfo()

@@ -16,7 +16,6 @@ import (
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
 	"github.com/nacre-ssh/nacre/internal/sshd/auth"
 	"github.com/nacre-ssh/nacre/internal/sshd/log"
-	"github.com/nacre-ssh/nacre/internal/sshd/login"
 	"github.com/nacre-ssh/nacre/internal/sshd/privsep"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/internal/version"
@@ -170,14 +169,4 @@ func (v *visit) startGrace() {
 		}
 		v.link.Close()
 	})
-}
-
-// identityOf is who a process of the account is to be, nil for what this one is
-// already.
-func (g *Generation) identityOf(a *account.Account) (*login.Identity, error) {
-	cred, err := auth.Credential(g.DB, a)
-	if cred == nil {
-		return nil, err
-	}
-	return &login.Identity{UID: cred.Uid, GID: cred.Gid, Groups: cred.Groups}, nil
 }

@@ -3,6 +3,7 @@
 package monitor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -179,7 +180,7 @@ func (v *visit) takeSlot(s *session) {
 }
 
 // exec starts a session's program.
-func (v *visit) exec(in *privsep.Incoming) error {
+func (v *visit) exec(ctx context.Context, in *privsep.Incoming) error {
 	var m privsep.Exec
 	if err := in.Decode(&m); err != nil {
 		return err
@@ -210,7 +211,7 @@ func (v *visit) exec(in *privsep.Incoming) error {
 		v.lines.Logf(sshconfig.Error, "%s", reason.Of(err))
 		return in.Answer(refusal("", ""))
 	}
-	return v.start(in, s, plan)
+	return v.start(ctx, in, s, plan)
 }
 
 // refusal is the answer to a program that is not started.
@@ -221,10 +222,6 @@ func refusal(stdout, stderr string) *privsep.Started {
 // plan settles what runs.
 func (v *visit) plan(s *session, m *privsep.Exec) (*login.Plan, error) {
 	l := v.login
-	identity, err := v.g.identityOf(l.Account)
-	if err != nil {
-		return nil, err
-	}
 	q := login.Request{Name: m.Text, Env: m.Env, Term: s.term, TTY: s.tty}
 	switch m.Kind {
 	case privsep.Command:
@@ -235,14 +232,14 @@ func (v *visit) plan(s *session, m *privsep.Exec) (*login.Plan, error) {
 	messages := l.Messages
 	l.Messages = nil // shown or not, once
 	return login.NewSession(&login.SessionInfo{
-		Account: l.Account, Identity: identity, Config: v.cfg, Options: l.Options, Request: q,
+		Account: l.Account, Identity: l.Identity(), Config: v.cfg, Options: l.Options, Request: q,
 		Remote: v.remote, RemotePort: v.remotePort, Local: v.local, LocalPort: v.localPort,
 		AuthFile: v.info, PAMEnv: l.Env, MustChange: l.MustChange, Messages: messages, LastLogin: s.lastLogin,
 		TZ: v.g.TZ, OOMScore: v.g.OOMScore, Debug: v.g.Debug, Self: v.g.Self,
 	})
 }
 
-func (v *visit) start(in *privsep.Incoming, s *session, plan *login.Plan) error {
+func (v *visit) start(ctx context.Context, in *privsep.Incoming, s *session, plan *login.Plan) error {
 	v.takeSlot(s)
 	v.g.Sessions.Add(1)
 	on := ""
@@ -256,7 +253,7 @@ func (v *visit) start(in *privsep.Incoming, s *session, plan *login.Plan) error 
 		cmd, err = plan.Command(theirs[0], theirs[1], theirs[2], s.tty != "")
 	}
 	if err == nil {
-		s.proc, err = login.Spawn(cmd)
+		s.proc, err = v.login.Start(ctx, cmd)
 	}
 	for _, f := range theirs {
 		f.Close()
@@ -378,7 +375,7 @@ func (v *visit) closeSession(in *privsep.Incoming) error {
 
 // sockets starts the process that dials and listens as the user. One that has
 // ended may be started again, as often as the table says.
-func (v *visit) sockets(in *privsep.Incoming) error {
+func (v *visit) sockets(ctx context.Context, in *privsep.Incoming) error {
 	var m privsep.Sockets
 	if err := in.Decode(&m); err != nil {
 		return err
@@ -387,7 +384,7 @@ func (v *visit) sockets(in *privsep.Incoming) error {
 	if !f.Key || !f.Local && !f.Remote {
 		return errOrder
 	}
-	link, err := v.startSockets(f)
+	link, err := v.startSockets(ctx, f)
 	if err != nil {
 		v.lines.Logf(sshconfig.Error, "forwarding: %s", reason.Of(err))
 		return in.Answer(&privsep.Outcome{Code: privsep.Denied})
@@ -395,18 +392,14 @@ func (v *visit) sockets(in *privsep.Incoming) error {
 	return in.Answer(&privsep.Outcome{}, link)
 }
 
-func (v *visit) startSockets(f *privsep.Forwarding) (link *os.File, err error) {
+func (v *visit) startSockets(ctx context.Context, f *privsep.Forwarding) (link *os.File, err error) {
 	service, err := privsep.Append(nil, f)
 	if err != nil {
 		return nil, err
 	}
 	l := v.login
-	identity, err := v.g.identityOf(l.Account)
-	if err != nil {
-		return nil, err
-	}
 	plan, err := login.NewSockets(&login.SessionInfo{
-		Account: l.Account, Identity: identity, Config: v.cfg, Options: l.Options, OOMScore: v.g.OOMScore, Self: v.g.Self,
+		Account: l.Account, Identity: l.Identity(), Config: v.cfg, Options: l.Options, OOMScore: v.g.OOMScore, Self: v.g.Self,
 	}, service)
 	if err != nil {
 		return nil, err
@@ -419,7 +412,7 @@ func (v *visit) startSockets(f *privsep.Forwarding) (link *os.File, err error) {
 	cmd, err := plan.Channel(theirs)
 	if err == nil {
 		var p *login.Process
-		if p, err = login.Spawn(cmd); err == nil {
+		if p, err = l.Start(ctx, cmd); err == nil {
 			go func() {
 				cmd.Relay(v.lines)
 				p.Wait()

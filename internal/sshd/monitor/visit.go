@@ -112,13 +112,13 @@ func (v *visit) answer(ctx context.Context, in *privsep.Incoming) error {
 	case privsep.NumPTY:
 		return v.pty(in)
 	case privsep.NumExec:
-		return v.exec(in)
+		return v.exec(ctx, in)
 	case privsep.NumSignal:
 		return v.signal(in)
 	case privsep.NumClose:
 		return v.closeSession(in)
 	case privsep.NumSockets:
-		return v.sockets(in)
+		return v.sockets(ctx, in)
 	}
 	return v.attempt(ctx, in)
 }
