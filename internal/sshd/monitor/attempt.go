@@ -6,11 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
 	"github.com/nacre-ssh/nacre/internal/sshd/auth"
+	"github.com/nacre-ssh/nacre/internal/sshd/login"
 	"github.com/nacre-ssh/nacre/internal/sshd/privsep"
 	"github.com/nacre-ssh/nacre/internal/system/reason"
 	"github.com/nacre-ssh/nacre/internal/wire"
@@ -308,24 +308,10 @@ func qos(q sshconfig.QoS) int {
 
 // exposeInfo writes the file that SSH_USER_AUTH names.
 func (v *visit) exposeInfo() {
-	f, err := os.CreateTemp("/tmp", "sshauth.*")
+	l := v.login
+	var err error
+	v.info, err = login.NewAuthInfo(&login.SessionInfo{Account: l.Account, Identity: l.Identity(), Config: v.cfg}, l.Completed)
 	if err != nil {
 		v.lines.Logf(sshconfig.Error, "ExposeAuthInfo: %s", reason.Of(err))
-		return
 	}
-	defer f.Close()
-	text := ""
-	if len(v.login.Completed) > 0 {
-		text = strings.Join(v.login.Completed, "\n") + "\n"
-	}
-	_, err = f.WriteString(text)
-	if err == nil && os.Geteuid() == 0 {
-		err = f.Chown(int(v.login.Account.UID), int(v.login.Account.GID))
-	}
-	if err != nil {
-		v.lines.Logf(sshconfig.Error, "ExposeAuthInfo: %s", reason.Of(err))
-		os.Remove(f.Name())
-		return
-	}
-	v.info = f.Name()
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
 	"github.com/nacre-ssh/nacre/internal/sshd/auth"
 	"github.com/nacre-ssh/nacre/internal/sshd/log"
+	"github.com/nacre-ssh/nacre/internal/sshd/login"
 	"github.com/nacre-ssh/nacre/internal/sshd/privsep"
 	"github.com/nacre-ssh/nacre/internal/userauth"
 	"github.com/nacre-ssh/nacre/internal/wire"
@@ -47,10 +47,10 @@ type visit struct {
 	proved    map[uint32]bool
 	talk      *talk // a dialogue that is under way
 	login     *auth.Login
-	info      string // the file of ExposeAuthInfo
-	said      bool   // farewell
-	clean     bool   // in order
-	broken    bool   // asked for what it may not
+	info      *login.AuthInfo // the file of ExposeAuthInfo
+	said      bool            // farewell
+	clean     bool            // in order
+	broken    bool            // asked for what it may not
 
 	mu       sync.Mutex
 	sessions map[uint32]*session
@@ -361,9 +361,7 @@ func (v *visit) end(ctx context.Context, err error) Outcome {
 	for _, s := range all {
 		v.release(s)
 	}
-	if v.info != "" {
-		os.Remove(v.info)
-	}
+	v.info.Remove()
 	if v.talk != nil {
 		v.talk.drop()
 	}
