@@ -86,9 +86,10 @@ type LinkSetstater interface {
 	Lsetstat(name string, a *Attr) error
 }
 
-// Expander has expand-path@openssh.com: RealPath that knows ~ and ~user.
+// Expander has expand-path@openssh.com: it replaces ~ and ~user at the
+// beginning of name. The server has RealPath make the answer of it.
 type Expander interface {
-	ExpandPath(name string) (string, error)
+	Expand(name string) (string, error)
 }
 
 // Homer has home-directory: the home of user, "" being whose session it is.

@@ -349,7 +349,7 @@ func (m *memFS) StatVFS(name string, v *VFS) error {
 
 func (m *memFS) FstatVFS(_ File, v *VFS) error { return m.StatVFS("/", v) }
 
-func (m *memFS) ExpandPath(name string) (string, error) {
+func (m *memFS) Expand(name string) (string, error) {
 	if strings.HasPrefix(name, "~nobody") {
 		return "", &StatusError{Code: StatusNoSuchFile, Message: "no such user"}
 	}

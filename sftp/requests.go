@@ -506,8 +506,11 @@ func (c *session) doExpandPath(q *Request) {
 		return
 	}
 	c.logf(LevelDebug3, "request %d: expand, original \"%s\"", q.ID, c.visible(q.Path))
-	name, err := fs.ExpandPath(q.Path)
-	c.logf(LevelVerbose, "expand \"%s\"", c.visible(name))
+	name, err := fs.Expand(q.Path)
+	if err == nil {
+		c.logf(LevelVerbose, "expand \"%s\"", c.visible(name))
+		name, err = c.fs.RealPath(name)
+	}
 	c.sendName(q.ID, name, err)
 }
 
@@ -583,6 +586,9 @@ func (c *session) doHomeDirectory(q *Request) {
 	}
 	c.logf(LevelDebug3, "request %d: home-directory \"%s\"", q.ID, c.visible(q.Path))
 	name, err := fs.HomeDirectory(q.Path)
+	if err == nil {
+		c.logf(LevelVerbose, "home-directory \"%s\"", c.visible(name))
+	}
 	c.sendName(q.ID, name, err)
 }
 

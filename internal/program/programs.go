@@ -43,7 +43,7 @@ func Programs() []Program {
 	return []Program{
 		{Name: "ssh", Aliases: []string{"slogin"}, Dir: Bin, Line: "log in to another machine, or run a command there", Main: ssh.Main},
 		{Name: "sshd", Dir: Sbin, Line: "let others log in to this machine", Main: sshd.Main},
-		{Name: "sftp-server", Aliases: []string{"internal-sftp"}, Dir: Libexec, Line: "serve files over standard input and output", Main: sftpserver.Main},
+		{Name: "sftp-server", Dir: Libexec, Line: "serve files over standard input and output", Main: sftpserver.Main},
 		{Name: "explain", Dir: Nowhere, Line: "which line of which file set each value for a host", Main: explain.Main},
 		{Name: "demo", Dir: Nowhere, Line: "a throw-away server here, and our client logged in to it", Main: demo.Main},
 	}

@@ -20,17 +20,7 @@ const (
 )
 
 // Main runs the program and returns its exit status.
-func Main(ctx context.Context, std stdio.Stdio, args []string) int { return run(ctx, std, "", args) }
-
-// Internal is what `internal-sftp` does in a process that has become user:
-// Main, but within a ChrootDirectory the account is known without account
-// files. args are the words behind the name; std's environment is the
-// session's.
-func Internal(ctx context.Context, std stdio.Stdio, user string, args []string) int {
-	return run(ctx, std, user, args)
-}
-
-func run(ctx context.Context, std stdio.Stdio, user string, args []string) int {
+func Main(ctx context.Context, std stdio.Stdio, args []string) int {
 	o, exit := sftpserver.Parse(std.Name, args)
 	if exit != nil {
 		std.Out.WriteString(exit.Out)
@@ -51,7 +41,7 @@ func run(ctx context.Context, std stdio.Stdio, user string, args []string) int {
 	}
 	s := &sftpserver.Session{Database: account.System(), Client: client,
 		Log: func(v sshconfig.LogLevel, line string) { l.Logf(v, "%s", line) }}
-	if s.Account = who(s.Database, std, user); s.Account == nil {
+	if s.Account = who(s.Database, std); s.Account == nil {
 		l.Fatalf("No user found for uid %d", os.Getuid())
 		std.Errorf("%s: no user found for uid %d", std.Name, os.Getuid())
 		return 255
@@ -72,24 +62,16 @@ func stream(std stdio.Stdio) (io.Reader, io.Writer) {
 	return in, out
 }
 
-// who is whose process this is. user is a name that is known to be right, ""
-// when only the system can tell.
-func who(d *account.Database, std stdio.Stdio, user string) *account.Account {
+// who is whose process this is, nil when nobody knows.
+func who(d *account.Database, std stdio.Stdio) *account.Account {
 	uid := os.Getuid()
-	if uid >= 0 {
-		if a, err := d.LookupID(uint32(uid)); err == nil && (user == "" || a.Name == user) {
-			return a
-		}
+	if uid < 0 { // no POSIX
+		home, _ := os.UserHomeDir()
+		return &account.Account{Name: std.Getenv("USERNAME"), Home: home}
 	}
-	if user == "" {
-		if uid >= 0 {
-			return nil
-		}
-		user = std.Getenv("USERNAME") // no POSIX
+	a, err := d.LookupID(uint32(uid))
+	if err != nil {
+		return nil
 	}
-	home := std.Getenv("HOME")
-	if home == "" {
-		home, _ = os.UserHomeDir()
-	}
-	return &account.Account{Name: user, UID: uint32(uid), GID: uint32(os.Getgid()), Home: home}
+	return a
 }

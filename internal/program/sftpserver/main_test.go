@@ -9,9 +9,9 @@ import (
 	"github.com/nacre-ssh/nacre/internal/program/stdio"
 )
 
-// The test binary is the program too, under its names.
+// The test binary is the program too, under its name.
 func TestMain(m *testing.M) {
-	if name := filepath.Base(os.Args[0]); name == "sftp-server" || name == "internal-sftp" {
+	if name := filepath.Base(os.Args[0]); name == "sftp-server" {
 		os.Exit(Main(context.Background(), stdio.Process(name), os.Args[1:]))
 	}
 	os.Exit(m.Run())

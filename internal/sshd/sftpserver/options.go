@@ -35,8 +35,8 @@ const maxUmask = 0o777
 // Parse reads the words behind the program's name, which program is.
 func Parse(program string, args []string) (*Options, *Exit) {
 	o := &Options{Facility: sshconfig.FacilityAuth, Level: sshconfig.Error, Umask: -1}
-	usage := func(before string) (*Options, *Exit) {
-		return nil, &Exit{Status: 1, Err: before + "usage: " + program + ` [-ehR] [-d start_directory] [-f log_facility] [-l log_level]
+	usage := func() (*Options, *Exit) {
+		return nil, &Exit{Status: 1, Err: "usage: " + program + ` [-ehR] [-d start_directory] [-f log_facility] [-l log_level]
 	[-P denied_requests] [-p allowed_requests] [-u umask]
        ` + program + " -Q protocol_feature\n"}
 	}
@@ -48,7 +48,7 @@ func Parse(program string, args []string) (*Options, *Exit) {
 	for {
 		letter, value, err := r.Next()
 		if err != nil {
-			return usage(fmt.Sprintf("%s: %v\n", program, err))
+			return usage()
 		}
 		switch letter {
 		case 0:
@@ -83,7 +83,7 @@ func Parse(program string, args []string) (*Options, *Exit) {
 		case 'f':
 			var ok bool
 			if o.Facility, ok = sshconfig.ParseFacility(value); !ok {
-				return bad(255, "Invalid log facility \"%s\"", value)
+				return bad(1, "Invalid log facility \"%s\"", value)
 			}
 		case 'd':
 			o.StartDir = value
@@ -104,7 +104,7 @@ func Parse(program string, args []string) (*Options, *Exit) {
 			}
 			o.Umask = int(n)
 		default: // 'h'
-			return usage("")
+			return usage()
 		}
 	}
 }

@@ -95,31 +95,31 @@ func (t *Tree) HomeDirectory(user string) (string, error) {
 	return a.Home, nil
 }
 
-// ExpandPath is RealPath of a name that may begin with ~, the directory the
-// session began in, or with ~user, the home of another.
-func (t *Tree) ExpandPath(name string) (string, error) {
+// Expand makes name absolute. It may begin with ~, the directory the session
+// is in, or with ~user, the home of another.
+func (t *Tree) Expand(name string) (string, error) {
 	dir, err := workingDir()
 	if err != nil {
 		return "", err
 	}
 	switch {
 	case name == "":
-		name = "."
+		return ".", nil
 	case name == "~":
-		name = dir
+		return dir, nil
 	case strings.HasPrefix(name, "~/"):
-		name = dir + "/" + name[2:]
+		return dir + "/" + name[2:], nil
 	case name[0] == '~':
 		user, rest, _ := strings.Cut(name[1:], "/")
 		a, err := t.Database.Lookup(user)
 		if err != nil {
 			return "", &sftp.StatusError{Code: sftp.StatusNoSuchFile, Message: "no such user", Err: err}
 		}
-		name = a.Home + "/" + rest
+		return a.Home + "/" + rest, nil
 	case name[0] != '/':
-		name = dir + "/" + name
+		return dir + "/" + name, nil
 	}
-	return t.RealPath(name)
+	return name, nil
 }
 
 // maxLinks is how many links RealPath follows.
@@ -139,7 +139,8 @@ func (t *Tree) RealPath(name string) (string, error) {
 	left, links := name, 0
 	for left != "" {
 		var part string
-		part, left, _ = strings.Cut(left, "/")
+		var more bool // a slash follows: it has to exist
+		part, left, more = strings.Cut(left, "/")
 		switch part {
 		case "", ".":
 			continue
@@ -153,7 +154,7 @@ func (t *Tree) RealPath(name string) (string, error) {
 		}
 		link, isLink, err := linkAt(next)
 		if err != nil {
-			if left == "" && sftp.StatusOf(err) == sftp.StatusNoSuchFile && notThere(err) {
+			if !more && notThere(err) {
 				return next, nil
 			}
 			return "", err
@@ -168,7 +169,7 @@ func (t *Tree) RealPath(name string) (string, error) {
 		if strings.HasPrefix(link, "/") {
 			resolved = ""
 		}
-		if left != "" {
+		if more {
 			link += "/" + left
 		}
 		if left = link; len(left) > sftp.MaxPath {
