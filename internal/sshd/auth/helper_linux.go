@@ -147,6 +147,16 @@ func (p *helper) wait(pid int) (syscall.WaitStatus, bool) {
 	}
 }
 
+// killed tells whether kill was called.
+func (p *helper) killed() bool {
+	select {
+	case <-p.quit:
+		return true
+	default:
+		return false
+	}
+}
+
 // kill ends the helper whatever it is doing.
 func (p *helper) kill() {
 	p.once.Do(func() { close(p.quit) })

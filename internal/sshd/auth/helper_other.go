@@ -22,6 +22,7 @@ func (p *helper) ask(context.Context, *native.Message, func(int32, string) (stri
 }
 
 func (p *helper) wait(int) (syscall.WaitStatus, bool) { return 0, false }
+func (p *helper) killed() bool                        { return false }
 func (p *helper) kill()                               {}
 func (p *helper) close()                              {}
 

@@ -113,7 +113,7 @@ func (k *keyCheck) lookIn(b []byte, name string, key pubkey.PublicKey, cert *pub
 	for line := range bytes.Lines(b) {
 		n++
 		l, ok := keyfile.ScanLine(line)
-		if !ok || !m.Match(&l) {
+		if !ok || !m.Match(&l) || bytes.IndexByte(line, 0) >= 0 {
 			continue
 		}
 		at := fmt.Sprintf("%s:%d", name, n)
@@ -263,7 +263,7 @@ func (k *keyCheck) principalLines(b []byte, name string, cert *pubkey.Certificat
 	for line := range bytes.Lines(b) {
 		n++
 		text := strings.TrimSpace(string(line))
-		if text == "" || text[0] == '#' {
+		if text == "" || text[0] == '#' || strings.IndexByte(text, 0) >= 0 {
 			continue
 		}
 		options, principal := "", text

@@ -24,7 +24,7 @@ const nobodysName = "NOUSER"
 
 // pam is the connection's helper, started when something is to be asked of it.
 func (v *Visitor) pam(ctx context.Context) (*helper, error) {
-	if v.helper != nil {
+	if v.helper != nil && !v.helper.killed() {
 		return v.helper, nil
 	}
 	if v.h.Native == "" {
@@ -68,8 +68,12 @@ func (h *Host) Check() error {
 	return nil
 }
 
-// pamFatal ends the connection: without an answer of PAM nobody gets in.
-func (v *Visitor) pamFatal(err error) error {
+// pamFatal ends the connection: without an answer of PAM nobody gets in. When
+// it is the question that was given up, the next one has a new helper.
+func (v *Visitor) pamFatal(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	v.dead = true
 	v.lines.Logf(sshconfig.Fatal, "PAM: initialisation failed: %s", err)
 	return &Fatal{Err: err}
@@ -96,7 +100,7 @@ func (v *Visitor) pamFlags() int32 {
 func (v *Visitor) pamPassword(ctx context.Context, password []byte) (bool, error) {
 	p, err := v.pam(ctx)
 	if err != nil {
-		return false, v.pamFatal(err)
+		return false, v.pamFatal(ctx, err)
 	}
 	text := string(password)
 	if !v.real() {
@@ -104,7 +108,7 @@ func (v *Visitor) pamPassword(ctx context.Context, password []byte) (bool, error
 	}
 	r, err := p.ask(ctx, &native.Message{Kind: native.Authenticate, Code: v.pamFlags(), Text: v.authInfo(), List: []string{text}}, nil)
 	if err != nil {
-		return false, v.pamFatal(err)
+		return false, v.pamFatal(ctx, err)
 	}
 	v.pamTexts = append(v.pamTexts, r.List...)
 	return v.pamAnswer(r), nil
@@ -129,7 +133,7 @@ func (v *Visitor) pamDialogue(ctx context.Context, d *dialogue) (bool, error) {
 	}
 	p, err := v.pam(ctx)
 	if err != nil {
-		return false, v.pamFatal(err)
+		return false, v.pamFatal(ctx, err)
 	}
 	real := v.real()
 	prompt := func(style int32, text string) (string, error) {
@@ -160,7 +164,7 @@ func (v *Visitor) pamDialogue(ctx context.Context, d *dialogue) (bool, error) {
 		}
 	}
 	if err != nil {
-		return false, v.pamFatal(err)
+		return false, v.pamFatal(ctx, err)
 	}
 	if d.err != nil {
 		return false, d.err
@@ -187,11 +191,11 @@ func (v *Visitor) pamAccount(ctx context.Context) error {
 	}
 	p, err := v.pam(ctx)
 	if err != nil {
-		return v.pamFatal(err)
+		return v.pamFatal(ctx, err)
 	}
 	r, err := p.ask(ctx, &native.Message{Kind: native.Account, Text: v.authInfo()}, nil)
 	if err != nil {
-		return v.pamFatal(err)
+		return v.pamFatal(ctx, err)
 	}
 	v.pamTexts = append(v.pamTexts, r.List...)
 	switch r.Code {

@@ -16,9 +16,6 @@ import (
 	"github.com/nacre-ssh/nacre/test/rows/world"
 )
 
-// Hash of "interop".
-const interopHash = "$6$nacre$LYbm0yoit5NiROaLvlacfTnPN6W.HsJWZmLWlzVeuhug3eW77Q/3U.1BQEaX7DGvNcmvTJRq62uCoGZHFnsCc."
-
 // pamHost is a Host with PAM and a stack of its own; a stack of "" is Debian's.
 func pamHost(t *testing.T, stack, config string) *Host {
 	t.Helper()
@@ -166,6 +163,23 @@ func TestPAMDialogue(t *testing.T) {
 	if err := v.Interactive(t.Context(), "pam", func(context.Context, string, string, []Prompt) ([]string, error) { return nil, gone }); !errors.Is(err, gone) {
 		t.Errorf("gave up: %v", err)
 	}
+	// So does who asks: the helper is in the middle of it, and the next attempt
+	// has another.
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := make(chan struct{})
+	done := make(chan error)
+	go func() {
+		done <- v.Interactive(ctx, "pam", func(ctx context.Context, _, _ string, _ []Prompt) ([]string, error) {
+			close(asked)
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+	}()
+	<-asked
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("given up: %v", err)
+	}
 	must(t, v.Interactive(t.Context(), "pam", (&dialogueOf{answers: map[string]string{"Password: ": "interop"}}).ask))
 }
 
@@ -201,7 +215,7 @@ func TestHST10_PAM(t *testing.T) {
 	v, _, l := visit(t, h, "ann")
 	p, err := v.pam(t.Context())
 	must(t, err)
-	p.kill()
+	must(t, p.cmd.Process.Kill())
 	<-p.done
 	var f *Fatal
 	if err := v.Password(t.Context(), []byte("x")); !errors.As(err, &f) {
