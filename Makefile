@@ -78,7 +78,7 @@ interop: peers build
 # matrix of `make interop` takes a quarter of an hour.
 CORE := (nacre|openssh|openssh10|xcrypto)$$
 interop-core: peers build
-	$(GO) test -timeout 20m $(TESTFLAGS) -run 'Test(Servers|Clients)/$(CORE)' ./test/interop
+	$(GO) test -timeout 20m $(TESTFLAGS) -run 'Test(Servers|Clients|SFTP)/$(CORE)' ./test/interop
 
 # What guides tell people to type, and how many round trips a login takes.
 rows: peers build
