@@ -3,6 +3,8 @@ package client
 import (
 	"fmt"
 	"io"
+	"path"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,10 +37,12 @@ const MaxLogLine = 8 << 10
 // shown as octal escapes, whoever they came from (CLI-6). Its zero value
 // writes nowhere. Safe for concurrent use.
 type Logger struct {
-	level atomic.Int32
-	mu    sync.Mutex
-	w     io.Writer
-	file  bool
+	level  atomic.Int32
+	places atomic.Pointer[[]string] // LogVerbose
+	mu     sync.Mutex
+	w      io.Writer
+	file   bool
+	sys    *syslog // not nil: the log goes there
 }
 
 // NewLogger writes to w what is at least as important as level. file says
@@ -63,8 +67,11 @@ func (l *Logger) Enabled(v Level) bool { return l != nil && v <= l.Level() }
 
 // Log writes one message.
 func (l *Logger) Log(v Level, format string, args ...any) {
+	place := ""
 	if !l.Enabled(v) {
-		return
+		if place = l.verbosePlace(); place == "" {
+			return
+		}
 	}
 	line := make([]byte, 0, 256)
 	if v >= LevelDebug1 {
@@ -75,13 +82,70 @@ func (l *Logger) Log(v Level, format string, args ...any) {
 	if len(args) > 0 {
 		text = fmt.Sprintf(format, args...)
 	}
+	if place != "" {
+		text = place + ": " + text
+	}
 	line = appendVisible(line, text[:min(len(text), MaxLogLine)], !l.file)
-	line = append(line, '\r', '\n')
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.sys != nil {
+		l.sys.write(v, line)
+		return
+	}
+	line = append(line, '\r', '\n')
 	if l.w != nil {
 		l.w.Write(line)
 	}
+}
+
+// SetVerbose has the places in the program that a pattern names, as
+// FILE:FUNCTION():LINE, log whatever the level is.
+func (l *Logger) SetVerbose(patterns []string) {
+	if len(patterns) > 0 {
+		l.places.Store(&patterns)
+	}
+}
+
+// verbosePlace is the place that logs, if LogVerbose names it.
+func (l *Logger) verbosePlace() string {
+	if l == nil {
+		return ""
+	}
+	patterns := l.places.Load()
+	if patterns == nil {
+		return ""
+	}
+	var pcs [4]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if name := f.Function[strings.LastIndexByte(f.Function, '.')+1:]; !strings.HasSuffix(f.File, "/client/log.go") {
+			place := fmt.Sprintf("%s:%s():%d", path.Base(f.File), name, f.Line)
+			for _, p := range *patterns {
+				if sshconfig.MatchList(place, p, false) == 1 {
+					return place
+				}
+			}
+			return ""
+		}
+		if !more {
+			return ""
+		}
+	}
+}
+
+// UseSyslog sends the log to the system's log (-y) under the program's name.
+func (l *Logger) UseSyslog(name string, facility sshconfig.Facility) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sys, l.file = &syslog{name: name, facility: facility}, true
+}
+
+// ToSyslog reports whether the log goes to the system's log.
+func (l *Logger) ToSyslog() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sys != nil
 }
 
 // Redirect sends the log to w from now on.

@@ -81,7 +81,7 @@ var flags = [...]flag{
 		return r.force("ForwardX11=no", func(c *sshconfig.Client) { c.ForwardX11 = false })
 	}, doc: "do not forward X11"},
 	{letter: 'Y', missing: "X11 forwarding", doc: "forward X11, trusted"},
-	{letter: 'y', missing: "logging to syslog", doc: "log to syslog"},
+	{letter: 'y', apply: func(r *run, _ string) error { r.syslog = true; return nil }, doc: "log to syslog"},
 	{letter: 'Z', apply: func(r *run, _ string) error { r.listKeys = true; return nil }, doc: "list the keys that would be tried and exit"},
 	{letter: 'B', arg: "bind_interface", keyword: "BindInterface", doc: "connect from this interface"},
 	{letter: 'b', arg: "bind_address", keyword: "BindAddress", doc: "connect from this address"},

@@ -90,6 +90,7 @@ func (l *loop) withSession(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.limit(s.Channel())
 	if l.tty {
 		stop := tty.OnResize(func() {
 			defer l.guard()
@@ -301,6 +302,24 @@ func (l *loop) connect(s *public.ClientSession) {
 		l.typed, _ = s.StdinPipe()
 	default:
 		s.Stdin = l.streams.in
+	}
+}
+
+// limit has the session's channel closed when nothing moves in it for as long
+// as ChannelTimeout says for its kind.
+func (l *loop) limit(ch *public.Channel) {
+	kind := "session:shell"
+	switch {
+	case l.conf.SessionType == sshconfig.SessionSubsystem:
+		kind = "session:subsystem:" + l.command
+	case l.command != "":
+		kind = "session:command"
+	}
+	for _, t := range l.conf.ChannelTimeout {
+		if sshconfig.MatchPattern(kind, t.Type) && t.Idle > 0 {
+			ch.SetTimeout(t.Idle, func() { ch.Close() })
+			return
+		}
 	}
 }
 

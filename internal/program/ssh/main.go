@@ -39,6 +39,7 @@ type run struct {
 	levelSet    bool
 	printConfig bool
 	listKeys    bool
+	syslog      bool     // -y
 	warnings    []string // to be shown once the log is open
 	planning    bool     // nothing will be run: see NewPlan
 	login       string   // shell of the account
@@ -125,6 +126,13 @@ func (r *run) prepare() error {
 		return err
 	}
 	r.log.SetLevel(r.conf.LogLevel)
+	r.log.SetVerbose(r.conf.LogVerbose)
+	if r.syslog && r.logFile == "" {
+		r.log.UseSyslog(r.io.Name, r.conf.SyslogFacility)
+	}
+	if r.conf.GSSAPIAuthentication {
+		r.log.Debug1("GSSAPIAuthentication: this program is built without Kerberos; going on without it")
+	}
 	r.stdioDefaults()
 	if r.planning {
 		return nil
@@ -152,6 +160,9 @@ func (r *run) openLog() error {
 	}
 	if r.conf.IsSet("LogLevel") {
 		level = r.conf.LogLevel
+	}
+	if r.syslog && r.logFile == "" {
+		r.log.UseSyslog(r.io.Name, sshconfig.FacilityUser)
 	}
 	if r.logFile != "" {
 		f, err := os.OpenFile(r.logFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)

@@ -1,0 +1,111 @@
+package manual
+
+// An effect is where the effect of a keyword is tested: a test's name behind
+// its package, and behind a slash the case or the script of its own.
+type effect struct{ keyword, test string }
+
+const (
+	table   = "internal/program/ssh:TestKeyword/"
+	scripts = "internal/program/ssh:TestScripts/"
+)
+
+// clientEffects and clientNotYet have every keyword of ssh_config(5) together.
+// A keyword of the table test needs no line.
+var clientEffects = [...]effect{
+	{"CanonicalizeHostname", "sshconfig:TestCanonicalize"}, {"CanonicalizeFallbackLocal", "sshconfig:TestCanonicalize"}, {"CanonicalDomains", "sshconfig:TestCanonicalize"},
+	{"CanonicalizeMaxDots", "sshconfig:TestCanonicalize"}, {"CanonicalizePermittedCNAMEs", "sshconfig:TestCanonicalize"},
+	{"CheckHostIP", "internal/client:TestHostKeys"}, {"StrictHostKeyChecking", "internal/client:TestHostKeys"}, {"HostKeyAlias", "internal/client:TestHostKeys"},
+	{"Compression", "test/interop:TestCompression"}, {"GatewayPorts", "internal/forward:TestGLB05_Rules"}, {"PermitRemoteOpen", "internal/forward:TestGLB05_Rules"},
+	{"HashKnownHosts", scripts + "hostkey"}, {"NoHostAuthenticationForLocalhost", scripts + "hostkey"},
+	{"HostbasedAuthentication", "internal/client:TestKeysign"}, {"HostbasedAcceptedAlgorithms", "internal/client:TestKeysign"},
+	{"IdentitiesOnly", "internal/client:TestIdentityOrder"}, {"CertificateFile", "internal/client:TestIdentityOrder"},
+	{"KbdInteractiveAuthentication", scripts + "auth"}, {"PasswordAuthentication", scripts + "auth"}, {"NumberOfPasswordPrompts", scripts + "auth"}, {"IdentityAgent", scripts + "auth"},
+	{"ForkAfterAuthentication", "internal/program/ssh:TestBackgroundPrompt"}, {"EnableEscapeCommandline", "internal/program/ssh:TestCommandLine"}, {"EscapeChar", "internal/program/ssh:TestOtherEscapeCharacter"},
+	{"VerifyHostKeyDNS", "internal/client:TestVerifyHostKeyDNS"}, {"VisualHostKey", "internal/client:TestVisualHostKey"}, {"UpdateHostKeys", "internal/client:TestUpdateHostKeys"},
+	{"KnownHostsCommand", "internal/client:TestKnownHostsCommand"}, {"RevokedHostKeys", "internal/client:TestRevokedHostKeys"}, {"AddKeysToAgent", "internal/client:TestAddKeysToAgent"},
+	{"BindAddress", "internal/client:TestDial"}, {"BindInterface", "internal/client:TestDialErrors"}, {"ConnectTimeout", "internal/program/ssh:TestServersThatFail"},
+	{"CASignatureAlgorithms", "test/interop:TestCertificates"}, {"LogVerbose", "internal/client:TestLogVerbose"}, {"SyslogFacility", "internal/client:TestSyslog"},
+	{"ServerAliveInterval", "ssh:TestGLB01_Keepalives"}, {"ServerAliveCountMax", "ssh:TestGLB01_Keepalives"}, {"ProxyJump", "test/rows:TestI02_JumpHosts"}, {"ProxyUseFdpass", "internal/client:TestPassedSocket"},
+}
+
+// clientNotYet are keywords whose effect no test shows. The list may only
+// become shorter.
+var clientNotYet = [...]string{
+	"ControlMaster", "ControlPath", "ControlPersist", // connection sharing
+	"EnableSSHKeysign",                                                                                                // of the helper that signs
+	"ForwardAgent", "ForwardX11", "ForwardX11Trusted", "ForwardX11Timeout", "XAuthLocation", "Tunnel", "TunnelDevice", // forwards of other kinds
+	"StreamLocalBindMask", "StreamLocalBindUnlink",
+	"GSSAPIDelegateCredentials", "PKCS11Provider", "SecurityKeyProvider", // what other programs do
+	"KbdInteractiveDevices", "IPQoS", "TCPKeepAlive", "ObscureKeystrokeTiming",
+}
+
+// serverEffects and serverNotYet are the same for sshd_config(5).
+var serverEffects = [...]effect{
+	{"Match", "internal/program/sshd:TestWho"},
+	{"Port", "internal/program/sshd:TestScripts/daemon"},
+	{"ListenAddress", "internal/program/sshd:TestScripts/daemon"},
+	{"UsePAM", "internal/sshd/auth:TestHST10_PAM"},
+	{"LoginGraceTime", "internal/program/sshd:TestGraceTime"},
+	{"MaxAuthTries", "internal/program/sshd:TestTries"},
+	{"MaxSessions", "internal/program/sshd:TestSessionsLimit"},
+	{"PermitRootLogin", "internal/program/sshd:TestRoot"},
+	{"PubkeyAuthentication", "internal/program/sshd:TestWho"},
+	{"PrintMotd", "internal/program/sshd:TestTerminal"},
+	{"PrintLastLog", "internal/sshd/login:TestMessages"},
+	{"PermitTTY", "internal/program/sshd:TestRestrictions"},
+	{"PermitUserRC", "internal/sshd/login:TestUserRC"},
+	{"StrictModes", "internal/program/sshd:TestOtherAccount"},
+	{"Compression", "test/interop:TestCompression"},
+	{"ExposeAuthInfo", "internal/program/sshd:TestBannerAndInfo"},
+	{"RefuseConnection", "internal/program/sshd:TestWho"},
+	{"PidFile", "internal/program/sshd:TestScripts/foreground"},
+	{"Banner", "internal/program/sshd:TestBannerAndInfo"},
+	{"ForceCommand", "internal/program/sshd:TestForcedCommands"},
+	{"TrustedUserCAKeys", "internal/program/sshd:TestCertificates"},
+	{"AuthorizedPrincipalsFile", "internal/program/sshd:TestCertificates"},
+	{"AuthorizedKeysCommand", "internal/program/sshd:TestKeyCommand"},
+	{"AuthorizedKeysCommandUser", "internal/program/sshd:TestKeyCommand"},
+	{"AuthorizedPrincipalsCommand", "internal/program/sshd:TestKeyCommand"},
+	{"AuthorizedPrincipalsCommandUser", "internal/program/sshd:TestKeyCommand"},
+	{"HostKeyAgent", "internal/program/sshd:TestScripts/flags"},
+	{"KexAlgorithms", "test/interop:TestWrongMemory"},
+	{"CASignatureAlgorithms", "test/interop:TestCertificates"},
+	{"LogLevel", "internal/program/sshd:TestScripts/flags"},
+	{"AuthorizedKeysFile", "internal/program/sshd:TestWho"},
+	{"RevokedKeys", "internal/program/sshd:TestRevokedKey"},
+	{"HostKey", "internal/program/sshd:TestHostKeys"},
+	{"HostCertificate", "internal/program/sshd:TestHostKeys"},
+	{"AllowUsers", "internal/program/sshd:TestWho"},
+	{"DenyUsers", "internal/program/sshd:TestWho"},
+	{"AllowGroups", "internal/program/sshd:TestWho"},
+	{"DenyGroups", "internal/program/sshd:TestWho"},
+	{"AcceptEnv", "internal/program/sshd:TestEnvironment"},
+	{"SetEnv", "internal/program/sshd:TestEnvironment"},
+	{"AuthenticationMethods", "internal/program/sshd:TestTwoKeys"},
+	{"LogVerbose", "internal/sshd/log:TestFile"},
+	{"Subsystem", "internal/program/sshd:TestSubsystem"},
+	{"MaxStartups", "internal/program/sshd:TestStartupsRefuse"},
+	{"PermitOpen", "internal/sshd/login/sockets:TestNotPermitted"},
+	{"PermitListen", "internal/sshd/login/sockets:TestNotPermitted"},
+	{"PermitUserEnvironment", "internal/program/sshd:TestEnvironment"},
+}
+
+var serverNotYet = [...]string{
+	"Include", "AddressFamily", "PAMServiceName", "X11DisplayOffset", "ClientAliveInterval", "ClientAliveCountMax",
+	"RequiredRSASize", "StreamLocalBindMask", "UnusedConnectionTimeout", "IgnoreRhosts", "IgnoreUserKnownHosts", "HostbasedAuthentication",
+	"HostbasedUsesNameFromPacketOnly", "KerberosAuthentication", "KerberosOrLocalPasswd", "KerberosTicketCleanup", "KerberosGetAFSToken", "GSSAPIAuthentication",
+	"GSSAPICleanupCredentials", "GSSAPIDelegateCredentials", "GSSAPIStrictAcceptorCheck", "PasswordAuthentication", "KbdInteractiveAuthentication", "X11Forwarding",
+	"X11UseLocalhost", "TCPKeepAlive", "PermitEmptyPasswords", "GatewayPorts", "UseDNS", "AllowTcpForwarding",
+	"AllowAgentForwarding", "DisableForwarding", "AllowStreamLocalForwarding", "StreamLocalBindUnlink", "FingerprintHash", "ModuliFile",
+	"XAuthLocation", "Ciphers", "MACs", "ChrootDirectory", "SecurityKeyProvider", "VersionAddendum",
+	"HostbasedAcceptedAlgorithms", "HostKeyAlgorithms", "PubkeyAcceptedAlgorithms", "RDomain", "SshdSessionPath", "SshdAuthPath",
+	"PerSourcePenaltyExemptList", "SyslogFacility", "ChannelTimeout", "PerSourceMaxStartups", "PerSourceNetBlockSize", "PermitTunnel",
+	"IPQoS", "RekeyLimit", "PubkeyAuthOptions", "PerSourcePenalties", "LobbyPerSource", "LobbyMax",
+	"NetworkRooms", "LogFormat",
+}
+
+// The lists of what no test shows are at most this long.
+const (
+	clientNotYetMost = 20
+	serverNotYetMost = 62
+)
