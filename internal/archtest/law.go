@@ -63,6 +63,7 @@ var Beside = [...]struct{ From, To, Why string }{
 	{"internal/algorithm/kex", "internal/algorithm/kex/…", "a key encapsulation is a room of its own under the exchange that uses it"},
 	{"internal/algorithm/pubkey/sktest", "internal/algorithm/pubkey", "a security key in software, for tests"},
 	{"internal/archtest/…", "internal/archtest", "the generator shares the reader of the tree"},
+	{"internal/archtest/gen", "internal/archtest/manual", "it writes the manual pages that the tables make"},
 	{"ssh/…", "ssh", "adapters and helpers of the public face stand on it"},
 	{"sshconfig/…", "sshconfig", "names of algorithms for it, apart so that reading a file does not link them"},
 	{"knownhosts", "ssh", "a host key callback has the shape that ssh gives it"},
