@@ -422,7 +422,7 @@ func (ids *Identities) open(id *Identity, passphrase []byte) (ssh.Signer, error)
 	if err != nil {
 		return nil, err
 	}
-	if othersMay(st) {
+	if OthersMay(st) {
 		const line = "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@"
 		ids.Log.Error(line)
 		ids.Log.Error("@         WARNING: UNPROTECTED PRIVATE KEY FILE!          @")

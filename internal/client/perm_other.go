@@ -4,8 +4,8 @@ package client
 
 import "os"
 
-// othersMay: there are no such modes here.
-func othersMay(os.FileInfo) bool { return false }
+// OthersMay: there are no such modes here.
+func OthersMay(os.FileInfo) bool { return false }
 
 // oursAlone: there are no such modes here.
 func oursAlone(os.FileInfo) bool { return true }

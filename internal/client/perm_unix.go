@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// othersMay says whether a private key file of ours may be read or written by
+// OthersMay says whether a private key file of ours may be read or written by
 // others (CLI-13). Whoever may read somebody else's file may use it.
-func othersMay(st os.FileInfo) bool {
+func OthersMay(st os.FileInfo) bool {
 	s, ok := st.Sys().(*syscall.Stat_t)
 	return ok && int(s.Uid) == os.Getuid() && st.Mode().Perm()&0o077 != 0
 }

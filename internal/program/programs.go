@@ -11,6 +11,7 @@ import (
 	"context"
 
 	"github.com/nacre-ssh/nacre/internal/program/demo"
+	"github.com/nacre-ssh/nacre/internal/program/doctor"
 	"github.com/nacre-ssh/nacre/internal/program/explain"
 	"github.com/nacre-ssh/nacre/internal/program/sftpserver"
 	"github.com/nacre-ssh/nacre/internal/program/ssh"
@@ -44,6 +45,7 @@ func Programs() []Program {
 		{Name: "ssh", Aliases: []string{"slogin"}, Dir: Bin, Line: "log in to another machine, or run a command there", Main: ssh.Main},
 		{Name: "sshd", Dir: Sbin, Line: "let others log in to this machine", Main: sshd.Main},
 		{Name: "sftp-server", Dir: Libexec, Line: "serve files over standard input and output", Main: sftpserver.Main},
+		{Name: "doctor", Dir: Nowhere, Line: "what keeps ssh from getting to a host, and what to do about it", Main: doctor.Main},
 		{Name: "explain", Dir: Nowhere, Line: "which line of which file set each value for a host", Main: explain.Main},
 		{Name: "demo", Dir: Nowhere, Line: "a throw-away server here, and our client logged in to it", Main: demo.Main},
 	}

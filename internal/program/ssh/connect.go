@@ -79,6 +79,11 @@ func (r *run) hop(h sshconfig.Hop, before string) (*client.Connector, error) {
 			return nil, err
 		}
 	}
+	if r.planning { // asks nobody
+		q.planning, q.log, q.logTo = true, r.log, r.logTo
+		q.conf.Set("BatchMode=yes")
+		q.conf.Set("StrictHostKeyChecking=yes")
+	}
 	q.conf.Set("ClearAllForwardings=yes")
 	q.conf.Set("ExitOnForwardFailure=yes")
 	q.noCommand("")
