@@ -16,6 +16,7 @@ func Files() map[string]string {
 		"docs/man/ssh_config.5":    configPage("ssh_config", "SSH_CONFIG", "what the client ssh(1) does where its command line does not say", clientIntro, sshconfig.ClientKeywords(), clientText[:], clientOutro),
 		"docs/man/sshd.8":          sshd8(),
 		"docs/man/sshd_config.5":   configPage("sshd_config", "SSHD_CONFIG", "what the server sshd(8) allows and how it works", serverIntro, sshconfig.ServerKeywords(), serverText[:], serverOutro),
+		"docs/man/sftp-server.8":   sftpServer8(),
 		"dist/completion/ssh.bash": bash(),
 		"dist/completion/_ssh":     zsh(),
 		"dist/completion/ssh.fish": fish(),
