@@ -21,7 +21,8 @@ peers=$here/build/peers
 packages="openssh-client openssh-server openssh-sftp-server dropbear-bin tinysshd putty-tools
  python3-paramiko python3-asyncssh xauth procps
  git rsync ansible-core tshark
- libpam-modules libpam-runtime libpam-google-authenticator oathtool perl"
+ libpam-modules libpam-runtime libpam-google-authenticator oathtool perl
+ sudo tmux openssl sshfs fuse3 netcat-openbsd"
 
 missing=
 for p in $packages; do
