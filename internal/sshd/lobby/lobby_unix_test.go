@@ -455,7 +455,7 @@ func TestMany(t *testing.T) {
 	const many, most = 5000, 16 << 10
 	need := uint64(2*many + 200)
 	var lim unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil || lim.Cur < need {
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil || uint64(lim.Cur) < need {
 		t.Skipf("peer lacks descriptors: %d of %d", lim.Cur, need)
 	}
 	wide := rules
