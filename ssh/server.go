@@ -122,7 +122,15 @@ type Server struct {
 	Moduli *Moduli
 	Group  func(m *ConnMeta, minBits, preferredBits, maxBits int) (p, g []byte, ok bool)
 
+	// KexAllowed is asked before a key exchange whose computing a client could
+	// use to keep this machine busy: those over finite fields, which are off by
+	// default. An error ends the connection. nil allows each source, an IPv4
+	// address or an IPv6 network of 64 bits, FiniteFieldBurst at once and
+	// FiniteFieldRate a second, and all together ten times as much.
+	KexAllowed func(m *ConnMeta, method string) error
+
 	once      sync.Once
+	finite    finiteLimit
 	buffers   transport.Buffers
 	transport *transport.Config // one for all connections
 	keys      []transport.HostKey
@@ -197,10 +205,25 @@ func plainAlgorithms(algs []string) []string {
 // transportFor is the configuration of one connection: that of all of them,
 // unless something in it asks who the client is.
 func (s *Server) transportFor(m *ConnMeta) *transport.Config {
-	if s.Sign == nil && s.Group == nil && s.ConnTrace == nil {
+	finite := slices.ContainsFunc(s.transport.KeyExchanges, func(name string) bool {
+		k := kex.MethodByName(name)
+		return k != nil && k.FiniteField
+	})
+	if s.Sign == nil && s.Group == nil && s.ConnTrace == nil && !finite {
 		return s.transport
 	}
 	t := *s.transport
+	if finite {
+		t.KexAllowed = func(k *kex.Method) error {
+			switch {
+			case !k.FiniteField:
+				return nil
+			case s.KexAllowed != nil:
+				return s.KexAllowed(m, k.Name)
+			}
+			return s.finite.take(m.RemoteAddr, time.Now())
+		}
+	}
 	if s.ConnTrace != nil {
 		t.Trace = func(level int, format string, args ...any) { s.ConnTrace(m, level, format, args...) }
 	}

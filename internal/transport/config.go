@@ -3,6 +3,7 @@ package transport
 import (
 	"time"
 
+	"github.com/nacre-ssh/nacre/internal/algorithm/kex"
 	"github.com/nacre-ssh/nacre/internal/wire"
 )
 
@@ -60,6 +61,9 @@ type Config struct {
 	VerifyHostKey func(algorithm string, blob, h, signature []byte) error
 	// Moduli serves group exchanges, nil for the built-in groups.
 	Moduli func(minBits, preferredBits, maxBits int) (p, g []byte, ok bool)
+	// KexAllowed is asked by a server before it computes anything for a method
+	// that was agreed on; nil allows all. A refusal ends the connection (KEX-5).
+	KexAllowed func(method *kex.Method) error
 	// ExtInfo is sent once after the first NEWKEYS to a peer that asks for it.
 	ExtInfo []wire.Extension
 	// Guess sends the first message of the preferred method with KEXINIT.

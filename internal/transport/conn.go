@@ -121,14 +121,24 @@ func (c *Conn) Handshake() error {
 	c.mineID = []byte(c.cfg.Version)
 	c.out.text(c.cfg.Version + "\r\n")
 	c.cfg.trace(1, "Local version string %s", c.mineID)
-	if err := c.begin(); err != nil {
-		return err
+	// A server that offers group exchanges must know whom to: see quirks.go. Else
+	// nobody waits for the other.
+	first := c.cfg.Client || !offersGroupExchange(c.cfg.KeyExchanges)
+	if first {
+		if err := c.begin(); err != nil {
+			return err
+		}
 	}
 	if err := c.out.tryFlush(); err != nil {
 		return err
 	}
 	if err := c.readIdent(); err != nil {
 		return err
+	}
+	if !first {
+		if err := c.begin(); err != nil {
+			return err
+		}
 	}
 	c.cfg.trace(1, "Remote protocol version 2.0, remote software version %s", printable(softwareVersion(c.peerID)))
 	p, err := c.readExchange(wire.MsgKexInit)

@@ -18,6 +18,9 @@ import (
 func (c *Conn) newKexInit() *wire.KexInit {
 	m := c.cfg.kexInit(c.sessionID == nil)
 	rand.Read(m.Cookie[:])
+	if !c.cfg.Client && oldGroupExchange(c.peerID) {
+		m.Kex = withoutGroupExchange(m.Kex)
+	}
 	return m
 }
 
@@ -167,6 +170,11 @@ func (c *Conn) exchange(theirs []byte) error {
 	x := &exchange{c: c, first: first, algs: algs, method: kex.MethodByName(algs.Kex)}
 	if x.method == nil {
 		return wire.Disconnectf(wire.ReasonKeyExchangeFailed, "key exchange method %s is not there", algs.Kex)
+	}
+	if allowed := c.cfg.KexAllowed; allowed != nil && !c.cfg.Client {
+		if err := allowed(x.method); err != nil {
+			return &wire.DisconnectError{Reason: wire.ReasonByApplication, Message: "too many key exchanges", Err: err}
+		}
 	}
 	right := guessedRight(&mine, &peer)
 	if first {
@@ -440,7 +448,11 @@ func (x *exchange) groupBits() int {
 			bits = max(bits, m.KeySize*8)
 		}
 	}
-	return kex.GroupBits(bits)
+	bits = kex.GroupBits(bits)
+	if bits > maxCiscoGroup && oldCisco(x.c.peerID) {
+		bits = maxCiscoGroup
+	}
+	return bits
 }
 
 // newKeys derives the six keys (RFC 4253 §7.2), sends our NEWKEYS and waits for
