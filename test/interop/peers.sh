@@ -8,6 +8,7 @@
 #   git, rsync, ansible-core         programs that start an ssh of their own
 #   tshark                           dissects what goes over the wire
 #   Linux-PAM's modules, pam_google_authenticator, oathtool, perl (for crypt(3))
+#   fail2ban, iptables, ufw          what guides put before a server
 #   OpenSSH from bookworm-backports  (10.0) unpacked beside, into
 #                                    build/peers/openssh-10, installed nowhere
 #
@@ -22,7 +23,8 @@ packages="openssh-client openssh-server openssh-sftp-server dropbear-bin tinyssh
  python3-paramiko python3-asyncssh xauth procps
  git rsync ansible-core tshark
  libpam-modules libpam-runtime libpam-google-authenticator oathtool perl
- sudo tmux openssl sshfs fuse3 netcat-openbsd"
+ sudo tmux openssl sshfs fuse3 netcat-openbsd
+ fail2ban iptables ufw"
 
 missing=
 for p in $packages; do

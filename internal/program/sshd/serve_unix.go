@@ -4,6 +4,7 @@ package sshd
 
 import (
 	"context"
+	"errors"
 	"github.com/nacre-ssh/nacre/internal/forward"
 	"github.com/nacre-ssh/nacre/internal/sshd/monitor"
 	"github.com/nacre-ssh/nacre/internal/sshd/network"
@@ -68,8 +69,17 @@ func (s *server) newGeneration(cfg *sshconfig.Server, keys []ssh.Signer, certs [
 		TZ: s.tz, UtmpHost: s.flags.utmp, Debug: s.flags.debug > 0,
 		LoggedIn: func(int64) { g.startups.done() },
 	}
+	if err := host.Check(); err != nil {
+		return nil, err
+	}
 	if os.Geteuid() == 0 {
 		o.Records = account.SystemRecords()
+		host.FailedLogin = func(user, from string, addr netip.Addr) {
+			err := o.Records.Failed(user, from, addr, os.Getpid(), time.Now())
+			if errors.Is(err, account.ErrExcess) {
+				s.log.Infof("%v", err)
+			}
+		}
 	}
 	for _, name := range cfg.KexAlgorithms {
 		if strings.Contains(name, "group-exchange") {

@@ -234,7 +234,7 @@ func (v *visit) plan(s *session, m *privsep.Exec) (*login.Plan, error) {
 	return login.NewSession(&login.SessionInfo{
 		Account: l.Account, Identity: l.Identity(), Config: v.cfg, Options: l.Options, Request: q,
 		Remote: v.remote, RemotePort: v.remotePort, Local: v.local, LocalPort: v.localPort,
-		AuthFile: v.info.File(), PAMEnv: l.Env, MustChange: l.MustChange, Messages: messages, LastLogin: s.lastLogin,
+		AuthFile: v.info.File(), PAMEnv: l.Env, NotOpen: l.NotOpen, MustChange: l.MustChange, Messages: messages, LastLogin: s.lastLogin,
 		TZ: v.g.TZ, OOMScore: v.g.OOMScore, Debug: v.g.Debug, Self: v.g.Self,
 	})
 }

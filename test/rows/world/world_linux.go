@@ -19,9 +19,10 @@ const mark = "NACRE_TEST_WORLD"
 // Here tells whether this process is in a world.
 func Here() bool { return os.Getenv(mark) != "" }
 
-// Enter starts this program again in a world and exits with its status. In
-// there, and where the person is not root, it returns.
-func Enter() {
+// Enter starts this program again in a world and exits with its status, after
+// which nothing but the calls of after are made. In there, and where the person
+// is not root, it returns.
+func Enter(after ...func()) {
 	if Here() {
 		if os.Getpid() == 1 {
 			os.Exit(reaper())
@@ -44,7 +45,11 @@ func Enter() {
 	}
 	signal.Ignore(os.Interrupt)
 	runtime.LockOSThread() // Pdeathsig is about the thread
-	os.Exit(status(cmd.Run()))
+	code := status(cmd.Run())
+	for _, f := range after {
+		f()
+	}
+	os.Exit(code)
 }
 
 func status(err error) int {
