@@ -352,26 +352,18 @@ func (k *keyCheck) revoked(key pubkey.PublicKey) error {
 			path = file
 		}
 		b, err := readRegular(path)
-		if err == nil && bytes.HasPrefix(b, []byte("SSHKRL\n\x00")) {
-			err = errors.New("binary revocation lists are not supported yet")
+		var list *keyfile.Revoked
+		if err == nil {
+			list, err = keyfile.ParseRevoked(b)
 		}
 		if err != nil {
 			k.log(sshconfig.Error, "Error checking authentication key %s %s in revoked keys file %s: %s",
 				pubkey.TypeName(key), Fingerprint(k.cfg.FingerprintHash, key), path, reason.Of(err))
 			return errNoKey
 		}
-		check := []pubkey.PublicKey{key, pubkey.Plain(key)}
-		if cert, ok := key.(*pubkey.Certificate); ok {
-			check = append(check, cert.SignatureKey)
-		}
-		for _, c := range check {
-			m := keyfile.NewMatcher(c)
-			for line := range bytes.Lines(b) {
-				if l, ok := keyfile.ScanLine(line); ok && m.Match(&l) {
-					k.log(sshconfig.Error, "Authentication key %s %s revoked by file %s", pubkey.TypeName(key), Fingerprint(k.cfg.FingerprintHash, key), path)
-					return errNoKey
-				}
-			}
+		if list.Has(key) {
+			k.log(sshconfig.Error, "Authentication key %s %s revoked by file %s", pubkey.TypeName(key), Fingerprint(k.cfg.FingerprintHash, key), path)
+			return errNoKey
 		}
 	}
 	return nil
