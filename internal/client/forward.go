@@ -242,7 +242,7 @@ func (w *Forwards) find(way ForwardWay, f *sshconfig.Forward) *forwarding {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, e := range w.list {
-		if e.way == way && e.f == *f {
+		if e.way == way && sameForward(e.f, *f) {
 			return e
 		}
 	}
@@ -483,7 +483,7 @@ func (w *Forwards) Cancel(way ForwardWay, f sshconfig.Forward, loose bool) error
 	w.mu.Lock()
 	var e *forwarding
 	for _, have := range w.list {
-		same := have.f == f
+		same := sameForward(have.f, f)
 		if loose {
 			same = have.f.ListenHost == f.ListenHost && have.f.ListenAny == f.ListenAny && have.f.ListenPath == f.ListenPath &&
 				(have.f.ListenPort == f.ListenPort || have.f.ListenPort == 0 && int(have.port) == f.ListenPort && f.ListenPort != 0)

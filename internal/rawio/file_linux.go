@@ -34,8 +34,10 @@ type File struct {
 	name     string
 	mode     uint32 // S_IFMT bits
 	tty      bool
-	nonblock bool // no call on it can wait
-	mem      bool // memory device such as /dev/null: never waits
+	nonblock bool     // no call on it can wait
+	mem      bool     // memory device such as /dev/null: never waits
+	wake     *os.File // not nil: fd is ours to close; its other end ends a wait for fd
+	woken    *os.File
 
 	once     sync.Once
 	closeErr error
@@ -102,6 +104,17 @@ func Inherited(fd int, name string) *File {
 	}
 	k.bind()
 	return k
+}
+
+// Received wraps a descriptor that another process has passed and goes on
+// using: as Inherited, but Close closes fd, once whoever waits for it has been
+// woken.
+func Received(fd int, name string) *File {
+	f := Inherited(fd, name)
+	if r, w, err := os.Pipe(); err == nil {
+		f.woken, f.wake = r, w
+	}
+	return f
 }
 
 func (f *File) bind() {
@@ -478,7 +491,17 @@ func (f *File) Close() error {
 		if f.f != nil {
 			f.closeErr = f.f.Close()
 		}
-		if f.fd >= 0 {
+		if f.wake != nil {
+			f.wake.Close()
+			go func() {
+				f.r.mu.Lock()
+				f.w.mu.Lock()
+				unix.Close(f.fd)
+				f.woken.Close()
+				f.w.mu.Unlock()
+				f.r.mu.Unlock()
+			}()
+		} else if f.fd >= 0 {
 			if err := blank(f.fd); f.closeErr == nil {
 				f.closeErr = err
 			}
@@ -573,7 +596,28 @@ func (f *File) waits() bool { return f.mode != unix.S_IFREG && !f.mem }
 
 // poll waits up to timeout milliseconds, without end below 0, for the
 // inherited descriptor.
-func (f *File) poll(events int16, timeout int) bool { return pollFd(f.fd, events, timeout) }
+func (f *File) poll(events int16, timeout int) bool {
+	if f.woken == nil {
+		return pollFd(f.fd, events, timeout)
+	}
+	ready := false
+	rc, err := f.woken.SyscallConn()
+	if err != nil {
+		return true
+	}
+	_ = rc.Control(func(wake uintptr) {
+		p := [2]unix.PollFd{{Fd: int32(f.fd), Events: events}, {Fd: int32(wake), Events: unix.POLLIN}}
+		for {
+			n, err := unix.Poll(p[:], timeout)
+			if err == unix.EINTR {
+				continue
+			}
+			ready = n > 0 || err != nil
+			return
+		}
+	})
+	return ready
+}
 
 // readable tells whether a read of fd would not wait.
 func readable(fd uintptr) bool { return pollFd(int(fd), unix.POLLIN, 0) }

@@ -48,6 +48,9 @@ func Inherited(fd int, name string) *File {
 	return NewFile(os.NewFile(uintptr(fd), name))
 }
 
+// Received wraps a descriptor that another process has passed; Close closes it.
+func Received(fd int, name string) *File { return NewFile(os.NewFile(uintptr(fd), name)) }
+
 // IsPipe tells whether the file is a pipe.
 func (f *File) IsPipe() bool { return f.mode&os.ModeNamedPipe != 0 }
 

@@ -46,7 +46,11 @@ func (r *run) speak() {
 }
 
 // toBackground lets go of the terminal and of the parent, who returns 0.
-func (l *loop) toBackground() error {
+func (l *loop) toBackground() error { return l.leave("b") }
+
+// leave tells the parent that we are in the background, once the server has
+// granted the forwards that are needed.
+func (l *loop) leave(word string) error {
 	if l.parent == nil {
 		return nil
 	}
@@ -56,12 +60,41 @@ func (l *loop) toBackground() error {
 			return *l.fatal.Load()
 		}
 	}
-	l.log.Debug1("forking to background")
-	keepErr := !l.log.ToFile() && l.log.Enabled(client.LevelDebug1)
+	return l.run.leave(word)
+}
+
+// toBackgroundNow is toBackground for a passenger of somebody else's
+// connection.
+func (r *run) toBackgroundNow() error { return r.leave("b") }
+
+func (r *run) leave(word string) error {
+	if r.parent == nil {
+		return nil
+	}
+	r.log.Debug1("forking to background")
+	keepErr := !r.log.ToFile() && r.log.Enabled(client.LevelDebug1)
 	if err := detach(keepErr); err != nil {
 		return err
 	}
-	_, err := io.WriteString(l.parent, "b")
-	l.parent.Close()
+	_, err := io.WriteString(r.parent, word)
+	r.parent.Close()
 	return err
+}
+
+// attach runs the session over the connection that our child has made and
+// keeps.
+func (r *run) attach() int {
+	r.attached = true
+	c, err := client.OpenControl(r.shares(), client.ControlTimeout)
+	if err != nil {
+		r.log.Fatal("Control socket connect(%s): %s", r.shares(), client.Strerror(err))
+		return failure
+	}
+	defer c.Close()
+	status, err := r.passenger(c, client.ControlTimeout)
+	if err != nil {
+		r.log.Fatal("Failed to connect to new control master: %s", err)
+		return failure
+	}
+	return status
 }

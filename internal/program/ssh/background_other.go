@@ -8,9 +8,9 @@ import (
 )
 
 // startBackground: there is no background here.
-func (r *run) startBackground() int {
+func (r *run) startBackground() (status int, attach bool) {
 	r.log.Fatal("-f: going to the background is not possible on this system")
-	return failure
+	return failure, false
 }
 
 func detach(bool) error { return errors.ErrUnsupported }

@@ -17,19 +17,20 @@ import (
 )
 
 // startBackground starts this program again as the process that will own the
-// connection, and waits until it went to the background or ended.
-func (r *run) startBackground() int {
+// connection, and waits until it went to the background or ended. attach says
+// that it is a master now, and that the session is ours to run.
+func (r *run) startBackground() (status int, attach bool) {
 	ours, theirs, err := os.Pipe()
 	if err != nil {
 		r.log.Fatal("daemon() failed: %s", client.Strerror(err))
-		return failure
+		return failure, false
 	}
 	defer ours.Close()
 	self := "/proc/self/exe"
 	if runtime.GOOS != "linux" {
 		if self, err = os.Executable(); err != nil {
 			r.log.Fatal("daemon() failed: %s", client.Strerror(err))
-			return failure
+			return failure, false
 		}
 	}
 	cmd := &exec.Cmd{Path: self, Args: os.Args, Stdin: r.io.In, Stdout: r.io.Out, Stderr: r.io.Err}
@@ -44,7 +45,7 @@ func (r *run) startBackground() int {
 	theirs.Close()
 	if err != nil {
 		r.log.Fatal("daemon() failed: %s", client.Strerror(err))
-		return failure
+		return failure, false
 	}
 	go func() {
 		for s := range signals {
@@ -54,18 +55,20 @@ func (r *run) startBackground() int {
 		}
 	}()
 	var word [1]byte
-	if n, _ := ours.Read(word[:]); n == 1 {
-		return 0
+	n, _ := ours.Read(word[:])
+	signal.Stop(signals)
+	if n == 1 {
+		return 0, word[0] == 'p'
 	}
 	err = cmd.Wait()
-	var status *exec.ExitError
-	if !errors.As(err, &status) {
-		return 0 // it ended before there was anything to background
+	var ended *exec.ExitError
+	if !errors.As(err, &ended) {
+		return 0, false // it ended before there was anything to background
 	}
-	if w, ok := status.Sys().(syscall.WaitStatus); ok && w.Signaled() {
+	if w, ok := ended.Sys().(syscall.WaitStatus); ok && w.Signaled() {
 		tty.Raise(w.Signal())
 	}
-	return status.ExitCode()
+	return ended.ExitCode(), false
 }
 
 // detach begins a session without a terminal and points the standard files at

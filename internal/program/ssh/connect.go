@@ -19,8 +19,22 @@ func (r *run) connect(ctx context.Context) int {
 	if err := r.unfinished(); err != nil {
 		return r.status(err)
 	}
-	if r.conf.ForkAfterAuthentication && r.parent == nil {
-		return r.startBackground()
+	if r.conf.ForkAfterAuthentication && r.parent == nil && r.order == "" {
+		status, _ := r.startBackground()
+		return status
+	}
+	if !r.persists() || r.parent == nil {
+		r.speak()
+		if status, done := r.ride(ctx); done {
+			return status
+		}
+	}
+	if r.persists() && r.parent == nil {
+		status, attach := r.startBackground()
+		if !attach {
+			return status
+		}
+		return r.attach()
 	}
 	r.speak()
 	// A closed pipe is an error of the write, not the end of the process; yet
@@ -123,9 +137,6 @@ func (r *run) unfinished() error {
 		if m.on {
 			r.log.Info("Warning: %s is not there yet in this version; going on without it.", m.what)
 		}
-	}
-	if c.ControlMaster != sshconfig.MasterNo || c.ControlPath != "" && !strings.EqualFold(c.ControlPath, "none") {
-		r.log.Verbose("Connection sharing is not there yet in this version; making a connection of its own.")
 	}
 	return nil
 }

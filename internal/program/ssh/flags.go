@@ -52,7 +52,7 @@ var flags = [...]flag{
 	}, doc: "others may use local forwards"},
 	{letter: 'K', missing: "Kerberos authentication", doc: "authenticate with Kerberos and hand credentials over"},
 	{letter: 'k', doc: "do not hand Kerberos credentials over: they never are"},
-	{letter: 'M', missing: "connection sharing", doc: "be a master that other sessions share; twice asks for each"},
+	{letter: 'M', apply: (*run).beMaster, doc: "be a master that other sessions share; twice asks for each"},
 	{letter: 'N', apply: (*run).noCommand, doc: "run no command: forwards only"},
 	{letter: 'n', apply: func(r *run, _ string) error {
 		return r.force("StdinNull=yes", func(c *sshconfig.Client) { c.StdinNull = true })
@@ -96,7 +96,7 @@ var flags = [...]flag{
 	{letter: 'L', arg: "address", apply: (*run).localForward, doc: "listen here, connect there"},
 	{letter: 'l', arg: "login_name", apply: func(r *run, v string) error { r.setUser(v); return nil }, doc: "user name on the other side"},
 	{letter: 'm', arg: "mac_spec", apply: (*run).macs, doc: "message authentication codes, best first"},
-	{letter: 'O', arg: "ctl_cmd", missing: "connection sharing", doc: "give an order to a master"},
+	{letter: 'O', arg: "ctl_cmd", apply: (*run).controlOrder, doc: "give an order to a master"},
 	{letter: 'o', arg: "option", apply: (*run).option, doc: "any keyword of the configuration"},
 	{letter: 'P', arg: "tag", keyword: "Tag", doc: "tag for Match tagged"},
 	{letter: 'p', arg: "port", apply: (*run).port, doc: "port or service name"},
@@ -288,13 +288,6 @@ func (r *run) port(v string) error {
 		return fault("Bad port '" + v + "'")
 	}
 	return r.set(sshconfig.Option("Port", v))
-}
-
-func (r *run) controlPath(v string) error {
-	if !strings.EqualFold(v, "none") {
-		return fault("-S: connection sharing is not there yet in this version")
-	}
-	return r.force("ControlPath=none", func(c *sshconfig.Client) { c.ControlPath = "" })
 }
 
 // identity adds a private key file. One that is not there is only warned of.

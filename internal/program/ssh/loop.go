@@ -22,15 +22,17 @@ import (
 // loop is the time between login and the end of the connection.
 type loop struct {
 	*run
-	connector *client.Connector
-	client    *public.Client
-	forwards  *client.Forwards
-	session   *public.ClientSession
-	queued    *public.Client // whose session left with the login
-	term      *terminal      // not nil with a terminal
-	open      sync.Once      // of streams
-	streams   streams
-	typed     io.WriteCloser // takes what the person types, where that is looked at
+	connector  *client.Connector
+	client     *public.Client
+	forwards   *client.Forwards
+	master     *client.Master // not nil: others share the connection
+	stopResize func()
+	session    *public.ClientSession
+	queued     *public.Client // whose session left with the login
+	term       *terminal      // not nil with a terminal
+	open       sync.Once      // of streams
+	streams    streams
+	typed      io.WriteCloser // takes what the person types, where that is looked at
 
 	status     int                   // exit status, -1 as long as there is none
 	killed     atomic.Int32          // signal that ended us
@@ -56,6 +58,14 @@ func (l *loop) serve(ctx context.Context) error {
 	if err := l.startForwards(ctx); err != nil {
 		return err
 	}
+	l.listenControl(ctx)
+	if l.master != nil {
+		defer l.stopResize()
+		defer l.master.Stop()
+		if l.persists() {
+			return l.stay(ctx)
+		}
+	}
 	if l.stdio != nil {
 		if err := l.startStdio(ctx); err != nil {
 			return err
@@ -73,12 +83,7 @@ func (l *loop) withoutSession(ctx context.Context) error {
 		return err
 	}
 	l.log.Debug1("Entering interactive session.")
-	select {
-	case <-l.client.Done():
-	case <-ctx.Done():
-		l.client.Close()
-	}
-	return l.client.Wait()
+	return l.linger(ctx, forever)
 }
 
 // withSession opens a session, starts what was asked for and waits for its
@@ -109,12 +114,7 @@ func (l *loop) withSession(ctx context.Context) error {
 		// The session is over; what it left behind on the connection is waited
 		// for, as long as the person likes.
 		l.term.restore()
-		idle, _ := l.client.Idle()
-		select {
-		case <-idle:
-		case <-l.client.Done():
-		case <-ctx.Done():
-		}
+		l.linger(ctx, l.patience())
 	}
 	return err
 }
@@ -212,7 +212,7 @@ func (l *loop) queue(c *public.Client) error {
 // happen between the two.
 func (l *loop) early(c *public.Client) {
 	k := l.conf
-	if k.SessionType == sshconfig.SessionNone || k.PermitLocalCommand && k.LocalCommand != "" ||
+	if k.SessionType == sshconfig.SessionNone || l.persists() || k.PermitLocalCommand && k.LocalCommand != "" ||
 		k.UpdateHostKeys == sshconfig.AskAsk || k.ForwardAgent.On || k.ForwardX11 || k.Tunnel != sshconfig.TunnelNo ||
 		k.HasForwards() {
 		return
@@ -412,7 +412,7 @@ func (l *loop) finish(err error) int {
 			l.status = -1
 			l.log.Debug1("Exit signal %s: %s", exited.Signal, exited.Message)
 		}
-	case err == nil && l.session != nil:
+	case err == nil:
 		l.status = 0
 	case errors.As(err, &refused):
 		l.log.Fatal("%s", client.RequestFailed(refused, 0))

@@ -48,6 +48,10 @@ type run struct {
 	command string
 	tty     bool            // a terminal is asked for
 	stdio   *forward.Listen // -W: where standard input and output lead
+	order   string          // -O: what a master is to do
+	// attached says that the connection is our own child's, which has done the
+	// forwards.
+	attached bool
 
 	parent *os.File  // not nil: we go to the background after login and tell it so
 	logTo  io.Writer // where the log goes
@@ -229,7 +233,7 @@ func (r *run) check() error {
 	if r.command == "" {
 		r.tty = c.RequestTTY != sshconfig.TTYNo
 	}
-	if c.SessionType == sshconfig.SessionNone {
+	if c.SessionType == sshconfig.SessionNone || r.order != "" && r.order != "proxy" {
 		r.tty = false
 	}
 	if (c.StdinNull || !isTerminal(r.io.In)) && c.RequestTTY != sshconfig.TTYForce {
