@@ -375,11 +375,11 @@ func TestSFT06_Backpressure(t *testing.T) {
 	n, _ := m.make("/f", ModeRegular)
 	n.data = make([]byte, memBytes)
 	w := newStuck()
-	w.got.Grow(210 << 20)
+	w.got.Grow(20 << 20)
 	var in []byte
 	in = (&Request{Op: OpInit, ID: 3}).Append(in)
 	in = (&Request{Op: OpOpen, ID: 1, Path: "/f", Flags: OpenRead}).Append(in)
-	const reads, size = 6000, 32 << 10
+	const reads, size = 4500, 4 << 10
 	read := (&Request{Op: OpRead, Handle: make([]byte, handleSize), Length: size}).Append(nil)
 	tail := &counter{b: read, most: reads * len(read)}
 	s := &Server{FS: m}
