@@ -417,7 +417,7 @@ func TestRefusals(t *testing.T) {
 	}
 	s := on(t, p)
 	s.expect("WARNING: Your password has expired.\r\nYou must change your password now and log in again!\r\n")
-	s.expect("ann")      // passwd(1) says whose it is
+	s.expect("ann")       // passwd(1) says whose it is
 	s.typed("\x03\x04\n") // and is left at that
 	p = ann(t, "/bin/sh")
 	p.Role, p.ExitCode, p.RefusalText, p.Argv = Refuse, 9, "no\n", nil
