@@ -24,6 +24,7 @@ import (
 	"github.com/nacre-ssh/nacre/internal/sshd/auth"
 	sshdlog "github.com/nacre-ssh/nacre/internal/sshd/log"
 	"github.com/nacre-ssh/nacre/internal/sshd/login"
+	"github.com/nacre-ssh/nacre/internal/sshd/room"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/ssh"
 	"github.com/nacre-ssh/nacre/sshconfig"
@@ -388,8 +389,9 @@ func notify(state string) {
 // Main runs the program.
 func Main(ctx context.Context, io stdio.Stdio, args []string) int {
 	if len(args) == 1 && args[0] == login.Word {
-		return login.Main(services())
+		return login.Main(services(room.Begin("sshd")))
 	}
+	room.Begin("sshd") // also when called as a word of the suite's one program
 	behind := len(args) > 0 && args[0] == daemonWord
 	if behind {
 		args = args[1:]

@@ -31,7 +31,7 @@ import (
 
 // The test binary is the program too when it is called by its name.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "sshd" {
+	if filepath.Base(os.Args[0]) == "sshd" || len(os.Args) == 2 && os.Args[1] == login.Word {
 		os.Exit(Main(context.Background(), stdio.Process("sshd"), os.Args[1:]))
 	}
 	os.Exit(m.Run())

@@ -9,6 +9,7 @@ import (
 	"github.com/nacre-ssh/nacre/internal/rawio"
 	"github.com/nacre-ssh/nacre/internal/sshd/login"
 	"github.com/nacre-ssh/nacre/internal/sshd/login/sockets"
+	"github.com/nacre-ssh/nacre/internal/sshd/room"
 	"github.com/nacre-ssh/nacre/internal/sshd/sftpserver"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/sshconfig"
@@ -20,9 +21,19 @@ const (
 	growTo    = 1 << 20
 )
 
-// services are what a login process of this program can be.
-func services() login.Services {
-	return login.Services{SFTP: internalSFTP, Sockets: sockets.Main}
+// services are what a login process of this program can be, under a title that
+// says so.
+func services(title *room.Title) login.Services {
+	return login.Services{
+		SFTP: func(f *login.Files) int {
+			title.Set("sshd: " + f.User + "@internal-sftp")
+			return internalSFTP(f)
+		},
+		Sockets: func(user string, channel *os.File, service []byte, say func(v sshconfig.LogLevel, text string)) int {
+			title.Set("sshd: " + user + "@forwards")
+			return sockets.Main(channel, service, say)
+		},
+	}
 }
 
 // internalSFTP serves files in the login process, in place of a program.

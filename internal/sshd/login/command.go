@@ -5,6 +5,7 @@ package login
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/nacre-ssh/nacre/internal/rawio"
@@ -85,12 +86,23 @@ func (p *Plan) process(c *Command) error {
 		plan.Close()
 		return err
 	}
-	c.Path, c.Argv, c.Env, c.Dir = p.Self, []string{"sshd", Word}, []string{}, "/"
+	c.Path, c.Argv, c.Env, c.Dir = p.Self, []string{title(p.User), Word}, []string{}, "/"
 	if c.Path == "" {
 		c.Path = self()
 	}
 	c.Files, c.report = append(c.Files, plan, w), r
 	return nil
+}
+
+// titleRoom is how long the title of a process may become: it has to stand where
+// the kernel put the first argument.
+const titleRoom = 80
+
+// title is the first argument of a login process, by which the suite's one
+// program knows what it is, and which ps shows.
+func title(user string) string {
+	t := "sshd: " + user
+	return t + strings.Repeat(" ", max(0, titleRoom-len(t)))
 }
 
 // self is the program of this process, also when its file has been replaced

@@ -37,8 +37,8 @@ const (
 type Services struct {
 	// SFTP serves files on standard input and output. It returns an exit status.
 	SFTP func(*Files) int
-	// Sockets serves the forwards of a connection over channel, as service says.
-	Sockets func(channel *os.File, service []byte, say func(v sshconfig.LogLevel, text string)) int
+	// Sockets serves the forwards of a user's connection over channel, as service says.
+	Sockets func(user string, channel *os.File, service []byte, say func(v sshconfig.LogLevel, text string)) int
 }
 
 // Files is a session of the built-in sftp server.
@@ -100,7 +100,7 @@ func (p *Plan) run(s Services, report *os.File) int {
 			r.say(sshconfig.Fatal, "%s", reason.Of(err))
 			return fatal
 		}
-		return s.Sockets(os.NewFile(uintptr(fd), "channel"), p.Service, func(v sshconfig.LogLevel, text string) { r.say(v, "%s", text) })
+		return s.Sockets(p.User, os.NewFile(uintptr(fd), "channel"), p.Service, func(v sshconfig.LogLevel, text string) { r.say(v, "%s", text) })
 	}
 	if p.Role == Refuse {
 		io.WriteString(stdout, p.RefusalText)

@@ -26,7 +26,9 @@ import (
 // The test binary is the login process too.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == login.Word {
-		os.Exit(login.Main(login.Services{Sockets: Main}))
+		os.Exit(login.Main(login.Services{Sockets: func(_ string, channel *os.File, service []byte, say func(v sshconfig.LogLevel, text string)) int {
+			return Main(channel, service, say)
+		}}))
 	}
 	os.Exit(m.Run())
 }
