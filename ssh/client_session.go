@@ -180,6 +180,9 @@ type Program struct {
 	Env       []Env
 	Command   string
 	Subsystem string
+	// Terminfo describes the PTY's terminal, for servers that take that; others
+	// ignore it.
+	Terminfo *Terminfo
 	// Requests stand between the environment and the program's start.
 	Requests []connection.Ask
 	// Refused is told of requests that the server refused and that the start
@@ -310,6 +313,9 @@ func (p *Program) asks() []connection.Ask {
 	var asks []connection.Ask
 	if p.PTY != nil {
 		asks = append(asks, connection.Ask{Type: session.ReqPTY, WantReply: true, Payload: p.PTY.Append(nil)})
+	}
+	if p.Terminfo != nil && p.PTY != nil {
+		asks = append(asks, connection.Ask{Type: session.ReqTerminfo, Payload: p.Terminfo.Append(nil)})
 	}
 	for _, e := range p.Env {
 		asks = append(asks, connection.Ask{Type: session.ReqEnv, Payload: e.Append(nil)})

@@ -22,11 +22,12 @@ type Session struct {
 
 	// owned by whoever handles the channel's requests, one at a time; constant
 	// once started
-	order session.Order
-	kind  string // session.ReqShell, ReqExec or ReqSubsystem
-	text  string
-	env   []Env
-	pty   *PTY
+	order    session.Order
+	kind     string // session.ReqShell, ReqExec or ReqSubsystem
+	text     string
+	env      []Env
+	pty      *PTY
+	terminfo *session.Terminfo
 
 	mu       sync.Mutex
 	window   Window
@@ -107,6 +108,8 @@ func (s *Session) request(r *ChannelRequest) {
 			s.env = append(s.env, e)
 		}
 		r.Reply(ok)
+	case session.ReqTerminfo:
+		s.requestTerminfo(r)
 	case session.ReqShell, session.ReqExec, session.ReqSubsystem:
 		s.requestStart(r)
 	case session.ReqWindowChange:
@@ -273,6 +276,32 @@ func (s *Session) Subsystem() string {
 
 // Environ is the environment that the client asked for and AcceptEnv let in.
 func (s *Session) Environ() []Env { return s.env }
+
+// requestTerminfo takes the description of the client's terminal, if it is that
+// of the terminal that was asked for.
+func (s *Session) requestTerminfo(r *ChannelRequest) {
+	t, err := session.ParseTerminfo(r.Payload)
+	ok := err == nil && s.pty != nil && t.Name == s.pty.Term
+	if ok {
+		s.order.Terminfo, s.terminfo = true, t
+	}
+	r.Reply(ok)
+}
+
+// Terminfo is the description of a terminal in the form of term(5).
+type Terminfo = session.Terminfo
+
+// MaxTerminfo is the number of bytes of a terminal's description.
+const MaxTerminfo = session.MaxTerminfo
+
+// ValidTermName reports whether a terminal's name can be that of a file.
+func ValidTermName(name string) bool { return session.ValidTermName(name) }
+
+// Terminfo is the compiled description of the client's terminal, checked, if the
+// client has sent one; nil if not. Its Name is the TERM of the session: who
+// starts the program may put the entry where TERMINFO then points, in a folder
+// of the session's own, unless it has one of that name already.
+func (s *Session) Terminfo() *Terminfo { return s.terminfo }
 
 // PTY is the terminal that was granted. Its Window is the latest one.
 func (s *Session) PTY() (PTY, bool) {

@@ -222,3 +222,35 @@ func TestRefused(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 }
+
+// The description of the client's terminal arrives with the session, once, and
+// only if it is that of the terminal that was asked for.
+func TestTerminfo(t *testing.T) {
+	entry := append([]byte{0x1a, 1, 6, 0, 1, 0, 0, 0, 0, 0, 0, 0}, "odd|x\x00\x01\x00"...)
+	got := make(chan *Terminfo, 1)
+	addr, host, user := testServer(t, func(s *Server) {
+		s.Handler = func(s *Session) { got <- s.Terminfo(); s.Exit(0) }
+	})
+	client := dialTest(t, addr, host, user, nil)
+	for _, c := range []struct {
+		pty, name string
+		entry     []byte
+		want      bool
+	}{{"odd", "odd", entry, true}, {"odd", "x", entry, false}, {"odd", "odd", entry[:9], false}, {"", "odd", entry, false}} {
+		s, err := client.NewSession(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &Program{Command: "x", Terminfo: &Terminfo{Name: c.name, Entry: c.entry}}
+		if c.pty != "" {
+			p.PTY = &PTY{Term: c.pty}
+		}
+		if err := s.Begin(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		if x := <-got; x != nil != c.want || c.want && (x.Name != c.name || string(x.Entry) != string(c.entry)) {
+			t.Errorf("%+v: got %v", c, x)
+		}
+		s.Wait(t.Context())
+	}
+}

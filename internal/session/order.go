@@ -6,6 +6,8 @@ type Order struct {
 	PTY     bool // one was granted
 	Started bool // shell, exec or subsystem was granted
 	Env     int  // variables granted
+
+	Terminfo bool // a terminal's description was taken
 }
 
 // Verdict is what Order says of a request.
@@ -28,6 +30,11 @@ func (o *Order) Judge(name string) Verdict {
 		return when(!o.Started)
 	case ReqEnv:
 		return when(!o.Started && o.Env < MaxEnv)
+	case ReqTerminfo:
+		if o.Terminfo {
+			return Refuse
+		}
+		return when(o.PTY && !o.Started)
 	case ReqShell, ReqExec, ReqSubsystem, "x11-req", "auth-agent-req@openssh.com", "agent-req":
 		return when(!o.Started)
 	case ReqWindowChange, ReqSignal, ReqBreak, ReqEOW:

@@ -182,7 +182,7 @@ func (l *loop) beginSlowly(ctx context.Context, tell bool) (*public.ClientSessio
 		l.client.SendRequest(ctx, noMoreSessions, false, nil)
 	}
 	l.connect(s)
-	return s, s.Begin(ctx, l.program())
+	return s, s.Begin(ctx, l.program(l.client))
 }
 
 const noMoreSessions = "no-more-sessions@openssh.com"
@@ -195,7 +195,7 @@ func (l *loop) noMoreSessions(c *public.Client) bool {
 
 // queue queues the session and all that starts its program, for one flight.
 func (l *loop) queue(c *public.Client) error {
-	s, err := c.QueueSession(l.program(), func(s *public.ClientSession) {
+	s, err := c.QueueSession(l.program(c), func(s *public.ClientSession) {
 		if l.noMoreSessions(c) {
 			c.QueueRequest(noMoreSessions, nil)
 		}
@@ -280,10 +280,13 @@ type kept struct{ *rawio.File }
 func (kept) CloseWrite() error { return nil }
 
 // program is what the session starts.
-func (l *loop) program() *public.Program {
+func (l *loop) program(c *public.Client) *public.Program {
 	p := &public.Program{Refused: l.refused, Env: l.environment()}
 	if l.tty {
 		p.PTY = &public.PTY{Term: l.termName(), Window: l.term.size(), Modes: l.term.modes()}
+		if client.TakesTerminfo(c) {
+			p.Terminfo = client.FindTerminfo(p.PTY.Term, l.cctx.Home, l.io.Getenv)
+		}
 	}
 	if l.conf.SessionType == sshconfig.SessionSubsystem {
 		p.Subsystem = l.command
