@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
@@ -37,6 +38,9 @@ type Host struct {
 	slots chan struct{} // passwords that are being checked
 	fake  string        // hash of accounts that have none
 	codes sync.Mutex    // files of one-time codes are changed one at a time
+
+	measured sync.Once
+	miss     atomic.Int64 // nanoseconds that a name nobody has takes to look up
 }
 
 func (h *Host) now() time.Time {

@@ -351,8 +351,8 @@ func (k *keyCheck) revoked(key pubkey.PublicKey) error {
 		if err != nil {
 			path = file
 		}
-		b, err := readRegular(path)
 		var list *keyfile.Revoked
+		b, err := readAtMost(path, keyfile.MaxRevokedSize)
 		if err == nil {
 			list, err = keyfile.ParseRevoked(b)
 		}

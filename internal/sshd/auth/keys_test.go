@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -391,8 +392,36 @@ func TestRevokedKeys(t *testing.T) {
 		}
 		allowed(t, h, cert, c.inCrt)
 	}
+	must(t, os.WriteFile(revoked, []byte("SSHKRL\n\x00 ..."), 0o644))
+	allowed(t, h, key, false) // a list that cannot be understood refuses all
 	must(t, os.Remove(revoked))
-	allowed(t, h, key, false) // a list that cannot be read refuses all
+	allowed(t, h, key, false) // and so does one that cannot be read
+	// Binary lists, of the stock tool.
+	dir := t.TempDir()
+	must(t, os.WriteFile(dir+"/key.pub", []byte(line(key)+"\n"), 0o644))
+	must(t, os.WriteFile(dir+"/ca.pub", []byte(line(ca.PublicKey())+"\n"), 0o644))
+	must(t, os.WriteFile(dir+"/other.pub", []byte(line(newKey(t).PublicKey())+"\n"), 0o644))
+	for _, c := range []struct {
+		args         []string
+		spec         string
+		plain, inCrt bool
+	}{
+		{[]string{dir + "/key.pub"}, "", false, false},
+		{[]string{dir + "/other.pub"}, "", true, true},
+		{[]string{"-s", dir + "/ca.pub", dir + "/spec"}, "serial: 7\n", true, false},
+		{[]string{"-s", dir + "/ca.pub", dir + "/spec"}, "serial: 8-9\n", true, true},
+		{[]string{"-s", dir + "/ca.pub", dir + "/spec"}, "id: id\n", true, false},
+	} {
+		must(t, os.WriteFile(dir+"/spec", []byte(c.spec), 0o644))
+		out, err := exec.Command("ssh-keygen", append([]string{"-q", "-k", "-f", revoked}, c.args...)...).CombinedOutput()
+		if err != nil {
+			t.Skipf("peer lacks ssh-keygen -k: %s", out)
+		}
+		allowed(t, h, key, c.plain)
+		if allowed(t, h, cert, c.inCrt); t.Failed() {
+			t.Fatalf("it was %q %q", c.args, c.spec)
+		}
+	}
 }
 
 // prove goes through a whole publickey login.
@@ -792,6 +821,25 @@ func TestPasswords(t *testing.T) {
 	}
 	if lines := l.take(); lines[0] != "INFO password change not supported" {
 		t.Errorf("%q", lines)
+	}
+}
+
+// AUT-10: a name that is in the file is not found out sooner than one that other
+// sources were asked about in vain.
+func TestAUT10_LookupTakesAsLong(t *testing.T) {
+	person(t)
+	dir := t.TempDir()
+	script(t, dir+"/getent", "sleep 0.03; exit 2")
+	must(t, os.WriteFile(dir+"/switch", []byte("passwd: files ldap\n"), 0o644))
+	db := account.System()
+	db.Getent, db.Switch = dir+"/getent", dir+"/switch"
+	h := host(t, db, "")
+	for _, user := range []string{"ann", "nosuch", "ann"} {
+		start := time.Now()
+		visit(t, h, user)
+		if took := time.Since(start); took < 25*time.Millisecond {
+			t.Errorf("%s is looked up within %v", user, took)
+		}
 	}
 }
 

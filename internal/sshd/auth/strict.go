@@ -113,15 +113,17 @@ func secureProgram(path string) error {
 const maxFile = 1 << 20
 
 // readRegular reads an administrator's file of at most maxFile bytes.
-func readRegular(path string) ([]byte, error) {
+func readRegular(path string) ([]byte, error) { return readAtMost(path, maxFile) }
+
+func readAtMost(path string, most int64) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC|syscall.O_NOCTTY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(b) > maxFile {
-		err = fmt.Errorf("%s is longer than %d bytes", path, maxFile)
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = fmt.Errorf("%s is longer than %d bytes", path, most)
 	}
 	return b, err
 }
