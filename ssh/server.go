@@ -416,6 +416,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // Server.ServeConnFrom.
 type Start = transport.Start
 
+// ParseStart decodes what Start.Append made.
+func ParseStart(b []byte) (*Start, error) { return transport.ParseStart(b) }
+
 // Hello is what a server says before it has heard anything.
 type Hello = transport.Hello
 

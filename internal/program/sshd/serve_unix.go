@@ -9,6 +9,7 @@ import (
 	"github.com/nacre-ssh/nacre/internal/sshd/monitor"
 	"github.com/nacre-ssh/nacre/internal/sshd/network"
 	"github.com/nacre-ssh/nacre/internal/sshd/privsep"
+	"github.com/nacre-ssh/nacre/internal/sshd/room"
 	"net"
 	"net/netip"
 	"os"
@@ -62,13 +63,19 @@ type generation struct {
 	listeners []net.Listener
 }
 
-func (s *server) newGeneration(cfg *sshconfig.Server, keys []ssh.Signer, certs []*ssh.Certificate) (*generation, error) {
-	g := &generation{s: s, cfg: cfg, startups: &startups{max: cfg.MaxStartups, log: s.log}}
-	host := &auth.Host{Config: cfg, DB: s.db, TZ: s.tz, Native: auth.FindNative(self())}
+func (s *server) newGeneration(cfg *sshconfig.Server, keys []ssh.Signer, certs []*ssh.Certificate) (g *generation, err error) {
+	g = &generation{s: s, cfg: cfg, startups: &startups{max: cfg.MaxStartups, log: s.log}}
+	g.monitor = s.newMonitor(cfg, keys, certs, func(int64, bool) { g.startups.done() })
+	g.room, err = network.New(g.monitor.Setup(false), network.Options{Dial: dialForward, Listen: listenForward})
+	return g, err
+}
+
+// newMonitor makes root's half of a generation. loggedIn is told of each login.
+func (s *server) newMonitor(cfg *sshconfig.Server, keys []ssh.Signer, certs []*ssh.Certificate, loggedIn func(id int64, key bool)) *monitor.Generation {
 	o := monitor.Options{
-		Config: cfg, DB: s.db, Log: s.log, Auth: host, Keys: keys, Certificates: certs,
-		TZ: s.tz, UtmpHost: s.flags.utmp, Debug: s.flags.debug > 0,
-		LoggedIn: func(int64) { g.startups.done() },
+		Config: cfg, DB: s.db, Log: s.log, Keys: keys, Certificates: certs,
+		Auth: &auth.Host{Config: cfg, DB: s.db, TZ: s.tz, Native: auth.FindNative(self())},
+		TZ:   s.tz, UtmpHost: s.flags.utmp, Debug: s.flags.debug > 0, LoggedIn: loggedIn,
 	}
 	if err := host.Check(); err != nil {
 		return nil, err
@@ -92,10 +99,7 @@ func (s *server) newGeneration(cfg *sshconfig.Server, keys []ssh.Signer, certs [
 			break
 		}
 	}
-	g.monitor = monitor.New(o)
-	var err error
-	g.room, err = network.New(g.monitor.Setup(false), network.Options{Dial: dialForward, Listen: listenForward})
-	return g, err
+	return monitor.New(o)
 }
 
 // counted is a listener that asks startups about each connection.
@@ -388,8 +392,13 @@ func notify(state string) {
 
 // Main runs the program.
 func Main(ctx context.Context, io stdio.Stdio, args []string) int {
-	if len(args) == 1 && args[0] == login.Word {
+	switch role, rest := room.FromArgs(args); role {
+	case room.Login:
 		return login.Main(services(room.Begin("sshd")))
+	case room.Network, room.Lobby:
+		return runRoom(role, rest)
+	case room.Monitor:
+		return runMonitor(ctx, io, rest)
 	}
 	room.Begin("sshd") // also when called as a word of the suite's one program
 	behind := len(args) > 0 && args[0] == daemonWord
@@ -404,7 +413,10 @@ func Main(ctx context.Context, io stdio.Stdio, args []string) int {
 	return f.run(ctx, io, behind)
 }
 
-func (f *flags) run(ctx context.Context, io stdio.Stdio, behind bool) int {
+// open starts the log and reads the configuration; behind says that all that is
+// wrong with it has been told already. Without a server the process ends with
+// status.
+func (f *flags) open(io stdio.Stdio, behind bool) (s *server, cfg *sshconfig.Server, status int) {
 	to := sshdlog.Config{Level: sshconfig.Info, Output: io.Err}
 	switch {
 	case f.quiet:
@@ -419,7 +431,7 @@ func (f *flags) run(ctx context.Context, io stdio.Stdio, behind bool) int {
 		path, err := sshdlog.ExpandName(absolute(f.logFile), "sshd")
 		if err != nil {
 			io.Errorf("%v", err)
-			return 1
+			return nil, nil, 1
 		}
 		to.File = path
 	} else if f.inetd && !f.stderr {
@@ -428,27 +440,39 @@ func (f *flags) run(ctx context.Context, io stdio.Stdio, behind bool) int {
 	log, err := sshdlog.New(to)
 	if err != nil {
 		io.Errorf("%v", err)
-		return 1
+		return nil, nil, 1
 	}
 	if f.spec != nil && !f.extended {
 		log.Fatalf("Config test connection parameter (-C) provided without test mode (-T)")
-		return 255
+		return nil, nil, 255
 	}
-	s := &server{io: io, flags: f, log: log, db: account.System(), tz: io.Getenv("TZ")}
-	if f.foreground {
-		s.given = givenSockets(io.Getenv)
-	}
+	s = &server{io: io, flags: f, log: log, db: account.System(), tz: io.Getenv("TZ")}
 	early := log
+	if behind {
+		early = &sshdlog.Logger{}
+	}
+	if cfg, status = load(f, s.db, early); status != 0 {
+		return nil, nil, status
+	}
+	log.SetLevel(cfg.LogLevel)
+	if f.logFile == "" && !f.stderr && f.debug == 0 {
+		to.Output = nil // from configureLog on
+	}
+	s.logTo = to
+	return s, cfg, 0
+}
+
+func (f *flags) run(ctx context.Context, io stdio.Stdio, behind bool) int {
+	s, cfg, status := f.open(io, behind)
+	if s == nil {
+		return status
+	}
+	log, early := s.log, s.log
 	if behind {
 		early = &sshdlog.Logger{} // the foreground has told it all
 	}
-	cfg, status := load(f, s.db, early)
-	if status != 0 {
-		return status
-	}
-	log.SetLevel(cfg.LogLevel)
-	if !behind {
-		early = log
+	if f.foreground {
+		s.given = givenSockets(io.Getenv)
 	}
 	if f.dump && !f.extended {
 		return f.print(io, cfg)
@@ -473,10 +497,6 @@ func (f *flags) run(ctx context.Context, io stdio.Stdio, behind bool) int {
 		s.tell(tell)
 		return background(io, f.args)
 	}
-	if f.logFile == "" && !f.stderr && f.debug == 0 {
-		to.Output = nil
-	}
-	s.logTo = to
 	s.configureLog(cfg)
 	if !behind {
 		s.tell(tell)

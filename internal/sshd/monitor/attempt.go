@@ -251,13 +251,23 @@ func (v *visit) begin(ctx context.Context, in *privsep.Incoming) error {
 	v.guard.Advance(privsep.In)
 	v.g.Logins.Add(1)
 	if v.g.LoggedIn != nil {
-		v.g.LoggedIn(v.peer.Number)
+		v.g.LoggedIn(v.peer.ID, v.showedKey())
 	}
 	if v.cfg.ExposeAuthInfo {
 		v.exposeInfo()
 	}
 	v.lines.Logf(sshconfig.Verbose, "User child is on pid %d", v.peer.PID)
 	return in.Answer(v.permitted())
+}
+
+// showedKey tells whether a key was among what let the user in.
+func (v *visit) showedKey() bool {
+	for _, line := range v.login.Completed {
+		if strings.HasPrefix(line, "publickey ") {
+			return true
+		}
+	}
+	return false
 }
 
 // permitted is what the room is told of the login.

@@ -41,7 +41,7 @@ type Options struct {
 	Debug    bool   // -d: no grace time, environments are shown
 
 	// LoggedIn is told of each login; nil for nothing. It may not wait.
-	LoggedIn func(number int64)
+	LoggedIn func(id int64, key bool)
 }
 
 // Generation serves connections by one configuration.
@@ -52,7 +52,7 @@ type Generation struct {
 	secret uint64
 
 	// Counters for the status.
-	Connections, Logins, Sessions atomic.Uint64
+	Connections, Logins, Sessions, BytesIn, BytesOut atomic.Uint64
 }
 
 // hostKey is an entry of Setup.HostKeys.
@@ -118,6 +118,7 @@ func (g *Generation) newSetup() *privsep.Setup {
 // Peer is the other end of a connection.
 type Peer struct {
 	Number        int64 // in the log
+	ID            int64 // for who counts
 	Remote, Local netip.AddrPort
 	RDomain       string
 	PID           int  // of the network room; 0 for this process

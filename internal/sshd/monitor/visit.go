@@ -285,6 +285,8 @@ func (v *visit) farewell(in *privsep.Incoming) error {
 		return err
 	}
 	v.said = true
+	v.g.BytesIn.Add(m.In)
+	v.g.BytesOut.Add(m.Out)
 	v.clean = m.End == privsep.EndDone || m.End == privsep.EndDisconnect && m.Reason == byApplication
 	v.guard.Advance(privsep.Over)
 	say, whom := v.lines.Pref, v.judge.Whom()

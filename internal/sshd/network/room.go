@@ -26,6 +26,9 @@ type Options struct {
 	// rights itself; nil where the monitor has a process for it.
 	Dial   func(ctx context.Context, network, addr string) (net.Conn, error)
 	Listen forward.ListenFunc
+	// Title sets what ps shows, in a process of a single connection; nil for
+	// nothing.
+	Title func(string)
 }
 
 // Room serves connections by one Setup.

@@ -75,19 +75,16 @@ func (m *Take) fields(c *codec) {
 
 // HandOver gives the monitor a stranger that has shown what it is.
 type HandOver struct {
-	Number int64
+	Number int64         // the listener's
+	Waited time.Duration // since the connection was accepted
 	Start  []byte
 }
 
 func (m *HandOver) fields(c *codec) {
 	c.int64(&m.Number)
+	c.duration(&m.Waited)
 	c.bytes(&m.Start, MaxStart)
 }
-
-// Attach asks for a connection link.
-type Attach struct{ Number int64 }
-
-func (m *Attach) fields(c *codec) { c.int64(&m.Number) }
 
 // Sign asks for a signature over an exchange hash.
 type Sign struct {
@@ -595,11 +592,6 @@ type Drain struct{}
 
 func (*Drain) fields(*codec) {}
 
-// Link answers Attach.
-type Attached struct{}
-
-func (*Attached) fields(*codec) {}
-
 // number is the table's number of a message, 0 of an answer.
 func number(m Message) Number {
 	switch m.(type) {
@@ -611,8 +603,6 @@ func number(m Message) Number {
 		return NumDrain
 	case *HandOver:
 		return NumHandOver
-	case *Attach:
-		return NumAttach
 	case *Sign:
 		return NumSign
 	case *Prove:

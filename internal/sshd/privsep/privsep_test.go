@@ -15,7 +15,7 @@ import (
 
 // messages makes an empty message of each number, and its answer.
 var messages = []struct{ m, answer Message }{
-	{&Setup{}, nil}, {&Take{}, nil}, {&Drain{}, nil}, {&HandOver{}, nil}, {&Attach{}, &Attached{}},
+	{&Setup{}, nil}, {&Take{}, nil}, {&Drain{}, nil}, {&HandOver{}, nil},
 	{&Sign{}, &Signature{}}, {&Prove{}, &Signature{}}, {&Moduli{}, &Group{}}, {&User{}, &Policy{}}, {&None{}, &Outcome{}},
 	{&KeyAllowed{}, &Outcome{}}, {&KeyVerify{}, &Outcome{}}, {&Password{}, &Outcome{}}, {&ChangePassword{}, &Outcome{}},
 	{&Interactive{}, &Question{}}, {&Answer{}, &Question{}}, {&HostbasedAllowed{}, &Outcome{}}, {&HostbasedVerify{}, &Outcome{}},

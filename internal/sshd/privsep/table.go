@@ -10,7 +10,6 @@ const (
 	NumTake     Number = 2
 	NumDrain    Number = 3
 	NumHandOver Number = 4
-	NumAttach   Number = 5
 
 	NumSign             Number = 16
 	NumProve            Number = 17
@@ -128,7 +127,6 @@ var Table = [...]Row{
 	{Number: NumTake, Name: "Take", Link: Control, From: Monitor, When: anytime, Files: 2, Says: "a connection: its socket, and a connection link for it"},
 	{Number: NumDrain, Name: "Drain", Link: Control, From: Monitor, When: anytime, Says: "no connection comes any more: end when the last has ended"},
 	{Number: NumHandOver, Name: "HandOver", Link: Control, From: Network, When: anytime, Files: 1, Says: "a stranger that has sent a KEXINIT: the socket and all that was said on it"},
-	{Number: NumAttach, Name: "Attach", Link: Control, From: Network, Call: true, When: anytime, Back: 1, Says: "a connection link for a stranger that the room keeps"},
 
 	{Number: NumSign, Name: "Sign", Link: Connection, From: Network, Call: true, When: Fresh | In, Most: MaxSigns, Early: 1, Says: "sign an exchange hash with a host key; the first is the session id"},
 	{Number: NumProve, Name: "Prove", Link: Connection, From: Network, Call: true, When: In, Most: MaxProofs, Says: "sign the session for hostkeys-prove-00@openssh.com, once for each key"},
