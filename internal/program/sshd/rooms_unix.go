@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -31,6 +32,9 @@ const (
 	// roomGC is the garbage collector's percentage in a network room: its heap is
 	// small, and what it holds at rest is what every idle login costs.
 	roomGC = 50
+	// roomProcessors is how many processors a room uses at once: a connection
+	// keeps two busy, reading and writing.
+	roomProcessors = 4
 	// singleMemory bounds what a room of one connection may have: windows of
 	// channels are the bulk of it.
 	singleMemory = 1 << 30
@@ -46,6 +50,7 @@ var errNoAccount = errors.New("Privilege separation user nacre (or sshd) does no
 type roomProcesses struct {
 	binary *room.Binary
 	args   []string // account, group, root
+	env    []string
 	stderr *os.File
 }
 
@@ -72,8 +77,16 @@ func newRoomProcesses(db *account.Database, stderr *os.File) (*roomProcesses, er
 	if err != nil {
 		return nil, err
 	}
-	return &roomProcesses{binary: self, stderr: stderr, args: []string{
-		strconv.FormatUint(uint64(a.UID), 10), strconv.FormatUint(uint64(a.GID), 10), root}}, nil
+	return &roomProcesses{
+		binary: self, stderr: stderr,
+		args: []string{strconv.FormatUint(uint64(a.UID), 10), strconv.FormatUint(uint64(a.GID), 10), root},
+		env: []string{
+			// The runtime is to keep no file open by which it would follow limits.
+			"GODEBUG=containermaxprocs=0,updatemaxprocs=0",
+			"GOMAXPROCS=" + strconv.Itoa(min(runtime.GOMAXPROCS(0), roomProcessors)),
+			"GOGC=" + strconv.Itoa(roomGC),
+		},
+	}, nil
 }
 
 // start starts a room. Behind its control link come files.
@@ -85,7 +98,7 @@ func (p *roomProcesses) start(role room.Role, title, size string, files ...*os.F
 	defer theirs.Close()
 	args := append(append([]string(nil), p.args...), size)
 	proc, err := p.binary.Start(&room.Command{Role: role, Title: title, Args: args, Files: append([]*os.File{theirs}, files...), Stderr: p.stderr,
-		Env: []string{"GODEBUG=madvdontneed=1", "GOGC=" + strconv.Itoa(roomGC)}})
+		Env: p.env})
 	if err != nil {
 		ours.Close()
 		return nil, err
@@ -382,7 +395,10 @@ func runMonitor(ctx context.Context, io stdio.Stdio, args []string) int {
 	if err != nil {
 		return unready(err.Error())
 	}
-	g := s.newMonitor(cfg, keys, certs, func(id int64, key bool) { _ = link.Notify(&privsep.LoggedIn{Number: id, Key: key}) })
+	g, err := s.newMonitor(cfg, keys, certs, func(id int64, key bool) { _ = link.Notify(&privsep.LoggedIn{Number: id, Key: key}) })
+	if err != nil {
+		return unready(err.Error())
+	}
 	if err := g.Attend(ctx, link, nil, processes.carriers()); err != nil {
 		s.log.Errorf("%v", err)
 		return 255

@@ -5,11 +5,6 @@ package sshd
 import (
 	"context"
 	"errors"
-	"github.com/nacre-ssh/nacre/internal/forward"
-	"github.com/nacre-ssh/nacre/internal/sshd/monitor"
-	"github.com/nacre-ssh/nacre/internal/sshd/network"
-	"github.com/nacre-ssh/nacre/internal/sshd/privsep"
-	"github.com/nacre-ssh/nacre/internal/sshd/room"
 	"net"
 	"net/netip"
 	"os"
@@ -20,11 +15,15 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nacre-ssh/nacre/internal/forward"
 	"github.com/nacre-ssh/nacre/internal/program/stdio"
 	"github.com/nacre-ssh/nacre/internal/rawio"
 	"github.com/nacre-ssh/nacre/internal/sshd/auth"
 	sshdlog "github.com/nacre-ssh/nacre/internal/sshd/log"
 	"github.com/nacre-ssh/nacre/internal/sshd/login"
+	"github.com/nacre-ssh/nacre/internal/sshd/monitor"
+	"github.com/nacre-ssh/nacre/internal/sshd/network"
+	"github.com/nacre-ssh/nacre/internal/sshd/privsep"
 	"github.com/nacre-ssh/nacre/internal/sshd/room"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/ssh"
@@ -65,17 +64,19 @@ type generation struct {
 
 func (s *server) newGeneration(cfg *sshconfig.Server, keys []ssh.Signer, certs []*ssh.Certificate) (g *generation, err error) {
 	g = &generation{s: s, cfg: cfg, startups: &startups{max: cfg.MaxStartups, log: s.log}}
-	g.monitor = s.newMonitor(cfg, keys, certs, func(int64, bool) { g.startups.done() })
+	if g.monitor, err = s.newMonitor(cfg, keys, certs, func(int64, bool) { g.startups.done() }); err != nil {
+		return nil, err
+	}
 	g.room, err = network.New(g.monitor.Setup(false), network.Options{Dial: dialForward, Listen: listenForward})
 	return g, err
 }
 
 // newMonitor makes root's half of a generation. loggedIn is told of each login.
-func (s *server) newMonitor(cfg *sshconfig.Server, keys []ssh.Signer, certs []*ssh.Certificate, loggedIn func(id int64, key bool)) *monitor.Generation {
+func (s *server) newMonitor(cfg *sshconfig.Server, keys []ssh.Signer, certs []*ssh.Certificate, loggedIn func(id int64, key bool)) (*monitor.Generation, error) {
+	host := &auth.Host{Config: cfg, DB: s.db, TZ: s.tz, Native: auth.FindNative(self())}
 	o := monitor.Options{
-		Config: cfg, DB: s.db, Log: s.log, Keys: keys, Certificates: certs,
-		Auth: &auth.Host{Config: cfg, DB: s.db, TZ: s.tz, Native: auth.FindNative(self())},
-		TZ:   s.tz, UtmpHost: s.flags.utmp, Debug: s.flags.debug > 0, LoggedIn: loggedIn,
+		Config: cfg, DB: s.db, Log: s.log, Auth: host, Keys: keys, Certificates: certs,
+		TZ: s.tz, UtmpHost: s.flags.utmp, Debug: s.flags.debug > 0, LoggedIn: loggedIn,
 	}
 	if err := host.Check(); err != nil {
 		return nil, err
@@ -99,7 +100,7 @@ func (s *server) newMonitor(cfg *sshconfig.Server, keys []ssh.Signer, certs []*s
 			break
 		}
 	}
-	return monitor.New(o)
+	return monitor.New(o), nil
 }
 
 // counted is a listener that asks startups about each connection.

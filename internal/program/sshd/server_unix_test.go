@@ -24,16 +24,19 @@ import (
 	"github.com/nacre-ssh/nacre/internal/program/stdio"
 	sshdlog "github.com/nacre-ssh/nacre/internal/sshd/log"
 	"github.com/nacre-ssh/nacre/internal/sshd/login"
+	"github.com/nacre-ssh/nacre/internal/sshd/room"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/ssh"
 	"github.com/nacre-ssh/nacre/sshconfig"
+	"github.com/nacre-ssh/nacre/test/rows/world"
 )
 
 // The test binary is the program too when it is called by its name.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "sshd" || len(os.Args) == 2 && os.Args[1] == login.Word {
+	if role, _ := room.FromArgs(os.Args[1:]); role != room.Listener || filepath.Base(os.Args[0]) == "sshd" {
 		os.Exit(Main(context.Background(), stdio.Process("sshd"), os.Args[1:]))
 	}
+	world.Enter() // accounts and login records stay the test's own
 	os.Exit(m.Run())
 }
 

@@ -79,7 +79,8 @@ func (v *visit) auth() *ssh.AuthConfig {
 
 // meet tells the monitor who wants to log in.
 func (v *visit) meet(ctx context.Context, base *ssh.AuthConfig, u ssh.AuthUser) (*ssh.AuthConfig, error) {
-	v.known = true
+	v.known, v.name = true, u.Name
+	v.title()
 	var p privsep.Policy
 	if err := v.call(ctx, &privsep.User{Name: u.Name, Style: cut(u.Style)}, &p); err != nil {
 		return nil, &userauth.FatalError{Err: err}
@@ -260,4 +261,5 @@ func (v *visit) loggedIn(c *ssh.ServerConn) {
 	}
 	c.SetPolicy(p)
 	v.forwards = v.newForwards()
+	v.title()
 }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -115,6 +117,7 @@ func (r *Room) Close() error { return r.server.Close() }
 func (r *Room) Serve(ctx context.Context, link *privsep.Conn, nc net.Conn, start *ssh.Start) {
 	v := &visit{r: r, link: link}
 	v.pipes.Store(growBudget)
+	v.title()
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		_ = link.Serve(ctx, v.incoming)
@@ -134,6 +137,7 @@ type visit struct {
 
 	// owned by the goroutine of the login
 	known bool // the monitor has been told a name
+	name  string
 	asked bool // the attempt has reached the monitor
 	login *privsep.Login
 
@@ -151,6 +155,49 @@ type visit struct {
 	runs map[uint32]*run
 	of   map[*ssh.Session]*run
 	gone bool // the monitor is
+}
+
+// title shows in ps who is served: "sshd: U@pts/0".
+func (v *visit) title() {
+	if v.r.opt.Title == nil || !v.r.setup.Once {
+		return
+	}
+	switch {
+	case !v.known:
+		v.r.opt.Title("sshd: [net]")
+	case v.conn == nil:
+		v.r.opt.Title("sshd: " + printable(v.name) + " [net]")
+	default:
+		v.mu.Lock()
+		ttys, plain := []string(nil), false
+		for _, r := range v.of {
+			if r.name != "" {
+				ttys = append(ttys, r.name)
+			}
+			plain = plain || r.name == ""
+		}
+		v.mu.Unlock()
+		slices.Sort(ttys)
+		at := ""
+		if len(ttys) > 0 {
+			at = "@" + strings.Join(ttys, ",")
+		} else if plain {
+			at = "@notty"
+		}
+		v.r.opt.Title("sshd: " + printable(v.name) + at)
+	}
+}
+
+// printable is a name that may be shown.
+func printable(s string) string {
+	const most = 64
+	b := []byte(s[:min(len(s), most)])
+	for i, c := range b {
+		if c <= ' ' || c >= 0x7f {
+			b[i] = '?'
+		}
+	}
+	return string(b)
 }
 
 func visitOf(m *ssh.ConnMeta) *visit { return m.Own.(*visit) }

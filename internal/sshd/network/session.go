@@ -39,6 +39,8 @@ type run struct {
 	s  *ssh.Session
 	id uint32
 
+	name string // of its terminal, "" without one; under visit.mu
+
 	in, out, err *rawio.File // in and out are one terminal when tty is set; err is nil then
 	tty          bool
 
@@ -87,6 +89,7 @@ func (r *run) close() {
 		}
 	}
 	_ = r.v.link.Notify(&privsep.Close{Session: r.id})
+	r.v.title()
 }
 
 // hold takes over the session's descriptors; those of a session that is over
@@ -132,6 +135,10 @@ func (v *visit) openPTY(s *ssh.Session, t *ssh.PTY) error {
 		}
 		return errDenied
 	}
+	v.mu.Lock()
+	r.name = a.Name
+	v.mu.Unlock()
+	v.title()
 	return r.hold(files)
 }
 
@@ -185,6 +192,7 @@ func (v *visit) session(s *ssh.Session) {
 	if len(files) > 0 && r.hold(files) != nil {
 		return
 	}
+	v.title()
 	r.do(&a)
 }
 
