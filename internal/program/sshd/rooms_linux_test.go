@@ -359,7 +359,8 @@ func TestRoomsAreLockedUp(t *testing.T) {
 	}
 }
 
-// TestACrashEndsOneConnection kills rooms: others go on, a lobby is replaced.
+// TestACrashEndsOneConnection kills rooms: others go on, a lobby is replaced, and
+// what the dead room held is hung up (CHN-14, HST-9).
 func TestACrashEndsOneConnection(t *testing.T) {
 	h := newHouse(t)
 	a, b := h.login(), h.login()
