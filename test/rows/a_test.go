@@ -76,8 +76,16 @@ func TestA02_KeysOnly(t *testing.T) {
 			p.Skip("peer lacks an account of its own: not root")
 		}
 		authorized := filepath.Join(p.w.Home, ".ssh")
-		os.RemoveAll(authorized)
-		p.Cleanup(func() { os.RemoveAll(authorized) })
+		// Others find it as it was.
+		if err := os.Rename(authorized, authorized+".aside"); err != nil {
+			p.Fatal(err)
+		}
+		p.Cleanup(func() {
+			os.RemoveAll(authorized)
+			if err := os.Rename(authorized+".aside", authorized); err != nil {
+				p.Error(err)
+			}
+		})
 		key := filepath.Join(p.dir, "id")
 		if o := p.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key); o.code != 0 {
 			p.Fatalf("%+v", o)
