@@ -4,6 +4,7 @@
 #   make test       peers, vet, unit tests, race, cross builds, configurations, interop-core
 #   make demo       a throw-away server and our client, here (CMD='id' runs that)
 #   make install    PREFIX=/usr/local DESTDIR=
+#   make deb        two Debian packages in build: nacre beside OpenSSH, nacre-openssh in its place
 #   make interop    the whole matrix against every real peer
 #   make bench      paired ratios against rivals; writes docs/bench.md
 #   make fuzz       every fuzz target for FUZZTIME=20s
@@ -32,7 +33,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 INTEROP := ./test/interop/...
 UNIT     = $(shell $(GO) list ./... | grep -v -e /test/interop -e /test/rows)
 
-.PHONY: all build test unit vet cross race configurations interop interop-core rows fuzz bench gen lint demo install peers clean
+.PHONY: all build test unit vet cross race configurations interop interop-core rows fuzz bench gen lint demo install deb peers clean
 
 all: build
 
@@ -130,7 +131,14 @@ install: build
 	@for f in dist/ssh_config dist/sshd_config; do \
 		[ ! -f $$f ] || [ -e "$(DESTDIR)$(SYSCONF)/$${f#dist/}" ] || install -m 644 $$f "$(DESTDIR)$(SYSCONF)/$${f#dist/}"; \
 	done
+	@install -d '$(DESTDIR)$(PREFIX)/lib/systemd/system'
+	@for f in dist/systemd/*; do \
+		sed -e 's|/usr/sbin/|$(PREFIX)/sbin/|; s|/usr/bin/ssh|$(PREFIX)/bin/ssh|; s|/etc/ssh/|$(SYSCONF)/|' $$f > '$(DESTDIR)$(PREFIX)/lib/systemd/system/'$${f##*/}; \
+	done
 	@dist/install-system '$(PREFIX)' '$(DESTDIR)' '$(SYSCONF)'
+
+deb: build
+	@dist/deb/build "$$($(BINARY) -V | sed -n 's/.*nacre \([^,]*\),.*/\1/p')" $(BINARY) $(NATIVE) build
 
 clean:
 	rm -rf build/nacre build/nacre-native
