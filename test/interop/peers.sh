@@ -8,7 +8,9 @@
 #   git, rsync, ansible-core         programs that start an ssh of their own
 #   tshark                           dissects what goes over the wire
 #   Linux-PAM's modules, pam_google_authenticator, oathtool, perl (for crypt(3))
-#   fail2ban, iptables, ufw          what guides put before a server
+#   fail2ban, sshguard, iptables,
+#   ufw, nftables                    what guides put before a server
+#   systemd                          its socket activation and its judge of units
 #   OpenSSH from bookworm-backports  (10.0) unpacked beside, into
 #                                    build/peers/openssh-10, installed nowhere
 #
@@ -24,7 +26,7 @@ packages="openssh-client openssh-server openssh-sftp-server dropbear-bin tinyssh
  git rsync ansible-core tshark
  libpam-modules libpam-runtime libpam-google-authenticator oathtool perl
  sudo tmux openssl sshfs fuse3 netcat-openbsd
- fail2ban iptables ufw"
+ fail2ban sshguard iptables ufw systemd iproute2 nftables e2fsprogs"
 
 missing=
 for p in $packages; do
