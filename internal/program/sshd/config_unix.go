@@ -159,8 +159,6 @@ func unsupported(cfg *sshconfig.Server) (refuse, tell []string) {
 		{cfg.PermitTunnel != sshconfig.TunnelNo, "PermitTunnel"},
 		{len(cfg.ChannelTimeout) > 0, "ChannelTimeout"},
 		{cfg.UnusedConnectionTimeout != 0, "UnusedConnectionTimeout"},
-		{cfg.PerSourceMaxStartups >= 0, "PerSourceMaxStartups"},
-		{cfg.IsSet("PerSourcePenalties") && cfg.PerSourcePenalties.On, "PerSourcePenalties"},
 	} {
 		if w.on {
 			tell = append(tell, w.text)

@@ -3,11 +3,9 @@
 package sshd
 
 import (
-	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"syscall"
 
 	"github.com/nacre-ssh/nacre/internal/program/stdio"
@@ -87,11 +85,6 @@ func ready() error {
 	return err
 }
 
-// writePid writes the PidFile. Failure is not fatal: the server serves.
-func writePid(path string) error {
-	return os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644)
-}
-
 // tidy makes a process what a server's has to be: no descriptor but its own
 // reaches a child, no signal that our parent ignored is ignored there, nobody
 // but the owner may write what is created.
@@ -112,16 +105,4 @@ func absolute(path string) string {
 		return abs
 	}
 	return path
-}
-
-// service managers that rely on being refused keep relying on it.
-
-func raise(s syscall.Signal) int {
-	signal.Reset(s)
-	_ = unix.Kill(os.Getpid(), unix.Signal(s))
-	return 128 + int(s)
-}
-
-func bindError(port, addr string, err error) string {
-	return fmt.Sprintf("Bind to port %s on %s failed: %s.", port, addr, reason(err))
 }

@@ -16,7 +16,7 @@ const (
 	maxDebug       = 3
 	maxUtmpHost    = 256 // -u
 	defaultUtmp    = 65
-	letters        = "46C:DE:GQRTb:c:def:g:h:ik:o:p:qrtu:V"
+	letters        = "46C:DE:GO:QRTb:c:def:g:h:ik:o:p:qrtu:V"
 	usageArguments = `usage: sshd [-46DdeGiqTtV] [-C connection_spec] [-c host_cert_file]
             [-E log_file] [-f config_file] [-g login_grace_time]
             [-h host_key_file] [-o option] [-p port] [-u len]
@@ -30,6 +30,7 @@ type flags struct {
 	test, extended, dump             bool // -t, -T, -G
 	logFile                          string
 	config                           string
+	control                          string   // -O
 	options                          []string // -o and what other letters mean, in their order
 	ports                            []int
 	spec                             *sshconfig.Connection // -C
@@ -82,6 +83,8 @@ func parse(io stdio.Stdio, args []string) (f *flags, status int, done bool) {
 			f.config = value
 		case 'G':
 			f.dump = true
+		case 'O':
+			f.control = value
 		case 'T':
 			f.extended = true
 		case 't':

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	pump "io"
 	"net"
 	"os"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/nacre-ssh/nacre/internal/program/stdio"
+	"github.com/nacre-ssh/nacre/internal/sshd/listener"
 	"github.com/nacre-ssh/nacre/internal/sshd/lobby"
 	"github.com/nacre-ssh/nacre/internal/sshd/monitor"
 	"github.com/nacre-ssh/nacre/internal/sshd/network"
@@ -21,6 +23,7 @@ import (
 	"github.com/nacre-ssh/nacre/internal/sshd/room"
 	"github.com/nacre-ssh/nacre/internal/system/account"
 	"github.com/nacre-ssh/nacre/ssh"
+	"github.com/nacre-ssh/nacre/sshconfig"
 	"golang.org/x/sys/unix"
 )
 
@@ -351,6 +354,148 @@ func goroutines(ctx context.Context, g *monitor.Generation) (monitor.Carriers, e
 			return ours, nil
 		},
 	}, nil
+}
+
+// startHere starts a generation whose rooms are goroutines of this process.
+func (s *server) startHere(ctx context.Context, cfg *sshconfig.Server) (*listener.Generation, error) {
+	keys, certs := hostKeys(cfg, s.log)
+	if len(keys) == 0 {
+		return nil, errors.New("no hostkeys available")
+	}
+	ours, theirs := privsep.Pair()
+	lobbies := make(chan *privsep.Conn, 1)
+	g, err := s.newMonitor(cfg, keys, certs, func(id int64, key bool) { _ = theirs.Notify(&privsep.LoggedIn{Number: id, Key: key}) })
+	if err != nil {
+		return nil, err
+	}
+	carriers, err := goroutines(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- g.Attend(ctx, theirs, lobbies, carriers) }()
+	return &listener.Generation{Link: ours, Lobbies: lobbies, Wait: func() error { return <-ended }}, nil
+}
+
+// startProcess starts a generation as a process of its own: it reads the same
+// configuration with the same arguments.
+func (s *server) startProcess(b *room.Binary, dir string, behind bool) (*listener.Generation, error) {
+	ours, theirs, err := privsep.SocketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	var stderr *os.File
+	if !behind { // or whoever waits in the foreground waits for ever
+		stderr = os.Stderr
+	}
+	p, err := b.Start(&room.Command{Role: room.Monitor, Title: "sshd: [monitor]", Args: append([]string{dir}, s.flags.args...),
+		Env: s.io.Env, Files: []*os.File{theirs}, Stderr: stderr})
+	if err != nil {
+		ours.Close()
+		return nil, err
+	}
+	link, err := privsep.NewConn(ours)
+	if err != nil {
+		_ = p.Kill()
+		_, _ = p.Wait()
+		return nil, err
+	}
+	return &listener.Generation{Link: link, Pid: p.Pid(), Wait: func() error {
+		st, err := p.Wait()
+		switch {
+		case err != nil:
+			return err
+		case st.Signaled():
+			return fmt.Errorf("killed by signal %d", int(st.Signal()))
+		case st.ExitStatus() != 0:
+			return fmt.Errorf("exited with status %d", st.ExitStatus())
+		}
+		return nil
+	}}, nil
+}
+
+// oneRoom serves a connection in a network room of its own, with this process
+// for its monitor.
+func (s *server) oneRoom(ctx context.Context, g *monitor.Generation, c net.Conn) (o monitor.Outcome, err error) {
+	defer c.Close()
+	processes, err := newRoomProcesses(s.db, nil)
+	if err != nil {
+		return o, err
+	}
+	defer processes.binary.Close()
+	socket, err := asSocket(c)
+	if err != nil {
+		return o, err
+	}
+	carriers := processes.carriers()
+	r, err := carriers.Network(true)
+	if err != nil {
+		socket.Close()
+		return o, err
+	}
+	p := monitor.Peer{Number: int64(os.Getpid()), Remote: addrPort(c.RemoteAddr()), Local: addrPort(c.LocalAddr()), PID: r.Pid}
+	link, theirs, err := carriers.Link()
+	if err == nil {
+		err = r.Control.Notify(g.Setup(true))
+	}
+	if err != nil {
+		socket.Close()
+		r.Kill()
+		_ = r.Wait()
+		return o, err
+	}
+	go func() {
+		// A room says nothing over this link.
+		_ = r.Control.Serve(ctx, func(context.Context, *privsep.Incoming) error { return privsep.ErrProtocol })
+	}()
+	if err := r.Control.Notify(&privsep.Take{Number: p.Number}, socket, theirs); err != nil {
+		link.Close()
+	}
+	o = g.Serve(ctx, link, p)
+	late := time.AfterFunc(leaveTime, r.Kill)
+	defer late.Stop()
+	r.Control.Close()
+	if how := r.Wait(); how != nil {
+		o.Clean = false
+		s.log.Errorf("network room %d: %v", r.Pid, how)
+	}
+	return o, nil
+}
+
+// leaveTime is how long a room may take to end after its connection has.
+const leaveTime = 5 * time.Second
+
+// asSocket is a connection's descriptor. For what is no socket there is one, and
+// goroutines that carry what goes over it.
+func asSocket(c net.Conn) (*os.File, error) {
+	if f, ok := c.(interface{ File() (*os.File, error) }); ok {
+		return f.File()
+	}
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socketpair", err)
+	}
+	for _, fd := range fds {
+		unix.CloseOnExec(fd)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "socket"), os.NewFile(uintptr(fds[1]), "socket")
+	near, err := net.FileConn(ours)
+	ours.Close()
+	if err != nil {
+		theirs.Close()
+		return nil, err
+	}
+	go func() {
+		_, _ = pump.Copy(near, c)
+		_ = near.(*net.UnixConn).CloseWrite()
+	}()
+	go func() {
+		_, _ = pump.Copy(c, near)
+		near.Close()
+		c.Close()
+	}()
+	return theirs, nil
 }
 
 // runMonitor is the process of a generation: it reads the configuration as the

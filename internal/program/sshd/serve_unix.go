@@ -10,15 +10,14 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	"github.com/nacre-ssh/nacre/internal/forward"
 	"github.com/nacre-ssh/nacre/internal/program/stdio"
 	"github.com/nacre-ssh/nacre/internal/rawio"
 	"github.com/nacre-ssh/nacre/internal/sshd/auth"
+	"github.com/nacre-ssh/nacre/internal/sshd/listener"
 	sshdlog "github.com/nacre-ssh/nacre/internal/sshd/log"
 	"github.com/nacre-ssh/nacre/internal/sshd/login"
 	"github.com/nacre-ssh/nacre/internal/sshd/monitor"
@@ -26,6 +25,7 @@ import (
 	"github.com/nacre-ssh/nacre/internal/sshd/privsep"
 	"github.com/nacre-ssh/nacre/internal/sshd/room"
 	"github.com/nacre-ssh/nacre/internal/system/account"
+	"github.com/nacre-ssh/nacre/internal/system/notify"
 	"github.com/nacre-ssh/nacre/ssh"
 	"github.com/nacre-ssh/nacre/sshconfig"
 )
@@ -43,28 +43,24 @@ type server struct {
 	logTo  sshdlog.Config
 	db     *account.Database
 	tz     string
+	title  *room.Title
 	given  []*os.File // sockets of a service manager
 	number atomic.Int64
-
-	active sync.WaitGroup // generations that still have connections
 }
 
 func (s *server) nextNumber() int64 { return firstNumber + s.number.Add(1) }
 
-// generation is a configuration, its keys and its sockets. Connections keep
-// the one they came with.
+// generation is a configuration and its keys in this process, for connections
+// that need no listener.
 type generation struct {
-	s         *server
-	cfg       *sshconfig.Server
-	monitor   *monitor.Generation
-	room      *network.Room
-	startups  *startups
-	listeners []net.Listener
+	s       *server
+	monitor *monitor.Generation
+	room    *network.Room
 }
 
 func (s *server) newGeneration(cfg *sshconfig.Server, keys []ssh.Signer, certs []*ssh.Certificate) (g *generation, err error) {
-	g = &generation{s: s, cfg: cfg, startups: &startups{max: cfg.MaxStartups, log: s.log}}
-	if g.monitor, err = s.newMonitor(cfg, keys, certs, func(int64, bool) { g.startups.done() }); err != nil {
+	g = &generation{s: s}
+	if g.monitor, err = s.newMonitor(cfg, keys, certs, func(int64, bool) {}); err != nil {
 		return nil, err
 	}
 	g.room, err = network.New(g.monitor.Setup(false), network.Options{Dial: dialForward, Listen: listenForward})
@@ -103,41 +99,6 @@ func (s *server) newMonitor(cfg *sshconfig.Server, keys []ssh.Signer, certs []*s
 	return monitor.New(o), nil
 }
 
-// counted is a listener that asks startups about each connection.
-type counted struct {
-	net.Listener
-	g *generation
-}
-
-func (l counted) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if l.g.startups.admit(c) {
-			return c, nil
-		}
-		_ = c.SetWriteDeadline(time.Now())
-		_, _ = c.Write([]byte(refusal)) // best effort: nobody waits for strangers
-		c.Close()
-	}
-}
-
-// serve serves until the sockets of the generation are closed.
-func (g *generation) serve(ctx context.Context) {
-	ctx = context.WithoutCancel(ctx) // connections outlive the socket they came by
-	for _, l := range g.listeners {
-		g.s.active.Add(1)
-		go func() {
-			defer g.s.active.Done()
-			forward.AcceptAll(ctx, counted{l, g}, func(err error) { g.s.log.Errorf("accept: %s", reason(err)) }, func(c net.Conn) {
-				g.s.active.Go(func() { g.visit(ctx, c) })
-			})
-		}()
-	}
-}
-
 // visit serves a connection: the monitor and the network room are goroutines of
 // this process, joined by a link.
 func (g *generation) visit(ctx context.Context, c net.Conn) monitor.Outcome {
@@ -150,9 +111,6 @@ func (g *generation) visit(ctx context.Context, c net.Conn) monitor.Outcome {
 	}()
 	o := g.monitor.Serve(ctx, ours, peer)
 	<-served
-	if !o.LoggedIn {
-		g.startups.done()
-	}
 	return o
 }
 
@@ -163,18 +121,29 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// close stops listening. Connections go on.
-func (g *generation) close() {
-	for _, l := range g.listeners {
-		l.Close()
+// one serves a single connection, for -i and -d: this process is the monitor,
+// and root leaves the protocol to a room of strangers. The status says whether
+// the connection ended well.
+func (s *server) one(ctx context.Context, cfg *sshconfig.Server, keys []ssh.Signer, certs []*ssh.Certificate, c net.Conn) int {
+	var o monitor.Outcome
+	if os.Geteuid() == 0 {
+		g, err := s.newMonitor(cfg, keys, certs, func(int64, bool) {})
+		if err == nil {
+			o, err = s.oneRoom(ctx, g, c)
+		}
+		if err != nil {
+			s.fatal("%v", err)
+			return 255
+		}
+	} else {
+		g, err := s.newGeneration(cfg, keys, certs)
+		if err != nil {
+			s.fatal("%v", err)
+			return 255
+		}
+		o = g.visit(ctx, c)
 	}
-}
-
-// one serves a single connection, for -i and -d. The status says whether it
-// ended well.
-func (g *generation) one(ctx context.Context, c net.Conn) int {
-	g.startups.admit(c)
-	if g.visit(ctx, c).Clean {
+	if o.Clean {
 		return 0
 	}
 	return 255
@@ -194,74 +163,94 @@ func inetd() (net.Conn, error) {
 	return rawio.NewDuplex(in, rawio.Inherited(1, "stdout"), "UNKNOWN"), nil
 }
 
-// run serves until a signal or ctx ends it. listening is called when the
-// sockets are open and the PidFile is written.
-func (s *server) run(ctx context.Context, cfg *sshconfig.Server, keys []ssh.Signer, certs []*ssh.Certificate, listening func() error) int {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT)
-	defer signal.Stop(signals)
+// run serves until a signal or ctx ends it. dir is where paths of the command
+// line began, listening is called when the sockets are open and the PidFile is
+// written.
+func (s *server) run(ctx context.Context, cfg *sshconfig.Server, dir string, behind bool) int {
+	o := listener.Options{
+		Config: cfg, Log: s.log, Fatal: s.fatal, Load: s.reload, Given: s.given, Getenv: s.io.Getenv,
+		Command: strings.Join(append([]string{"sshd"}, s.flags.args...), " "),
+		Title:   s.title.Set,
+	}
+	if len(os.Args) > 0 {
+		o.Command = strings.Join(append([]string{os.Args[0]}, s.flags.args...), " ")
+	}
+	if behind && s.io.Getenv(listener.InheritWord) == "" {
+		o.Listening = ready
+	}
+	if exe, err := os.Executable(); err == nil {
+		o.Upgrade, o.Args = strings.TrimSuffix(exe, " (deleted)"), s.flags.args
+		if behind {
+			o.Before = []string{daemonWord}
+		}
+	}
+	o.Start = s.startHere
+	if os.Geteuid() == 0 {
+		p, err := newRoomProcesses(s.db, nil)
+		if err != nil {
+			s.fatal("%v", err)
+			return 255
+		}
+		defer p.binary.Close()
+		o.Start = func(_ context.Context, _ *sshconfig.Server) (*listener.Generation, error) {
+			return s.startProcess(p.binary, dir, behind)
+		}
+	}
+	return listener.Run(ctx, o)
+}
 
-	g, err := s.newGeneration(cfg, keys, certs)
-	if err != nil {
+// reload reads everything again. What is wrong with it has been told.
+func (s *server) reload() (*sshconfig.Server, error) {
+	cfg, status := load(s.flags, s.db, s.log)
+	if status != 0 {
+		return nil, errConfig
+	}
+	refuse, tell := unsupported(cfg)
+	keys, _ := hostKeys(cfg, s.log)
+	if len(refuse) > 0 || len(keys) == 0 {
+		err := errors.New(cannot(refuse))
+		s.log.Errorf("%v", err)
+		return nil, err
+	}
+	s.configureLog(cfg)
+	s.tell(tell)
+	return cfg, nil
+}
+
+var errConfig = errors.New("the configuration cannot be read")
+
+// first is -d: the first connection, then the end.
+func (s *server) first(ctx context.Context, cfg *sshconfig.Server, keys []ssh.Signer, certs []*ssh.Certificate) int {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT, syscall.SIGHUP)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case sig := <-signals:
+			s.log.Infof("Received signal %d; terminating.", int(sig.(syscall.Signal)))
+			stop(errSignal)
+		case <-done:
+		}
+	}()
+	c, err := listener.First(ctx, cfg, s.given, s.log, func() error {
+		_ = notify.Send(s.io.Getenv, notify.Ready)
+		return nil
+	})
+	switch {
+	case errors.Is(err, errSignal), err != nil && ctx.Err() != nil:
+		return 0
+	case err != nil:
 		s.fatal("%v", err)
 		return 255
 	}
-	if g.listeners, err = s.sockets(ctx, cfg); err != nil {
-		s.fatal("%s", cannotListen(err))
-		return 255
-	}
-	pid := s.takePid(cfg)
-	if listening != nil {
-		if err := listening(); err != nil {
-			s.log.Fatalf("%v", err)
-			return 255
-		}
-	}
-	notify("READY=1")
-	if s.flags.debug > 0 {
-		return s.debugOne(ctx, g)
-	}
-	g.serve(ctx)
-	for {
-		select {
-		case <-ctx.Done():
-			g.close()
-			removePid(pid)
-			s.active.Wait()
-			return 0
-		case sig := <-signals:
-			if sig == syscall.SIGHUP {
-				if next := s.restart(ctx, g, pid); next != nil {
-					g = next
-					pid = s.takePid(g.cfg)
-					notify("READY=1")
-				}
-				continue
-			}
-			n := sig.(syscall.Signal)
-			s.log.Infof("Received signal %d; terminating.", int(n))
-			g.close()
-			removePid(pid)
-			signal.Reset(n) // once more, and sessions end too
-			s.active.Wait()
-			switch n {
-			case syscall.SIGINT:
-				return raise(n)
-			case syscall.SIGQUIT:
-				return 255
-			}
-			return 0
-		}
-	}
+	signal.Stop(signals)
+	return s.one(ctx, cfg, keys, certs, c)
 }
 
-// cannotListen is OpenSSH's text where it has one.
-func cannotListen(err error) string {
-	if err == errNoAddress {
-		return "Cannot bind any address."
-	}
-	return err.Error()
-}
+var errSignal = errors.New("a signal")
 
 // fatal tells of an end before the server is one: also to whoever waits in
 // the foreground.
@@ -270,68 +259,6 @@ func (s *server) fatal(format string, args ...any) {
 	if s.log.Away() && !s.flags.quiet {
 		s.io.Errorf(format, args...)
 	}
-}
-
-// debugOne is -d: one connection, then the end.
-func (s *server) debugOne(ctx context.Context, g *generation) int {
-	first := make(chan net.Conn, len(g.listeners))
-	for _, l := range g.listeners {
-		go func() {
-			if c, err := l.Accept(); err == nil {
-				first <- c
-			}
-		}()
-	}
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT, syscall.SIGHUP)
-	select {
-	case c := <-first:
-		g.close()
-		return g.one(ctx, c)
-	case <-ctx.Done():
-		g.close()
-		return 0
-	case sig := <-stop:
-		g.close()
-		s.log.Infof("Received signal %d; terminating.", int(sig.(syscall.Signal)))
-		return 0
-	}
-}
-
-// restart is SIGHUP: everything is read again and the sockets are opened
-// anew. What cannot be read leaves the old generation at work.
-func (s *server) restart(ctx context.Context, old *generation, pid string) *generation {
-	s.log.Infof("Received SIGHUP; restarting.")
-	notify("RELOADING=1")
-	cfg, status := load(s.flags, s.db, s.log)
-	if status != 0 {
-		s.log.Errorf("the configuration was not changed")
-		notify("READY=1")
-		return nil
-	}
-	refuse, tell := unsupported(cfg)
-	keys, certs := hostKeys(cfg, s.log)
-	if len(refuse) > 0 || len(keys) == 0 {
-		s.log.Errorf("the configuration was not changed: %s", cannot(refuse))
-		notify("READY=1")
-		return nil
-	}
-	s.configureLog(cfg)
-	s.tell(tell)
-	g, err := s.newGeneration(cfg, keys, certs)
-	if err != nil {
-		s.log.Errorf("the configuration was not changed: %v", err)
-		notify("READY=1")
-		return nil
-	}
-	old.close()
-	removePid(pid)
-	if g.listeners, err = s.sockets(ctx, cfg); err != nil {
-		s.log.Fatalf("%s", cannotListen(err)) // nothing to serve with: what is open goes on
-		return nil
-	}
-	g.serve(ctx)
-	return g
 }
 
 // configureLog has the log as cfg says. A file is opened anew: it may have been
@@ -356,41 +283,6 @@ func (s *server) tell(words []string) {
 	}
 }
 
-// takePid writes the PidFile and returns its path, "" when there is none.
-func (s *server) takePid(cfg *sshconfig.Server) string {
-	if cfg.PidFile == "" || strings.EqualFold(cfg.PidFile, "none") || s.flags.debug > 0 {
-		return ""
-	}
-	if err := writePid(cfg.PidFile); err != nil {
-		s.log.Errorf("Couldn't create pid file \"%s\": %s", cfg.PidFile, reason(err))
-		return ""
-	}
-	return cfg.PidFile
-}
-
-func removePid(path string) {
-	if path != "" {
-		os.Remove(path)
-	}
-}
-
-// notify tells the service manager, where there is one.
-func notify(state string) {
-	path := os.Getenv("NOTIFY_SOCKET")
-	if path == "" {
-		return
-	}
-	if state == "RELOADING=1" {
-		state += "\n" + monotonic()
-	}
-	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		return
-	}
-	defer c.Close()
-	_, _ = c.Write([]byte(state))
-}
-
 // Main runs the program.
 func Main(ctx context.Context, io stdio.Stdio, args []string) int {
 	switch role, rest := room.FromArgs(args); role {
@@ -401,7 +293,7 @@ func Main(ctx context.Context, io stdio.Stdio, args []string) int {
 	case room.Monitor:
 		return runMonitor(ctx, io, rest)
 	}
-	room.Begin("sshd") // also when called as a word of the suite's one program
+	title := room.Begin("sshd") // also when called as a word of the suite's one program
 	behind := len(args) > 0 && args[0] == daemonWord
 	if behind {
 		args = args[1:]
@@ -411,7 +303,7 @@ func Main(ctx context.Context, io stdio.Stdio, args []string) int {
 	if done {
 		return status
 	}
-	return f.run(ctx, io, behind)
+	return f.run(ctx, io, title, behind)
 }
 
 // open starts the log and reads the configuration; behind says that all that is
@@ -463,17 +355,25 @@ func (f *flags) open(io stdio.Stdio, behind bool) (s *server, cfg *sshconfig.Ser
 	return s, cfg, 0
 }
 
-func (f *flags) run(ctx context.Context, io stdio.Stdio, behind bool) int {
+func (f *flags) run(ctx context.Context, io stdio.Stdio, title *room.Title, behind bool) int {
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = "/"
+	}
 	s, cfg, status := f.open(io, behind)
 	if s == nil {
 		return status
+	}
+	s.title = title
+	if f.control != "" {
+		return s.control(cfg)
 	}
 	log, early := s.log, s.log
 	if behind {
 		early = &sshdlog.Logger{} // the foreground has told it all
 	}
 	if f.foreground {
-		s.given = givenSockets(io.Getenv)
+		s.given = notify.Files(io.Getenv)
 	}
 	if f.dump && !f.extended {
 		return f.print(io, cfg)
@@ -508,21 +408,33 @@ func (f *flags) run(ctx context.Context, io stdio.Stdio, behind bool) int {
 			log.Fatalf("%v", err)
 			return 255
 		}
-		g, err := s.newGeneration(cfg, keys, certs)
-		if err != nil {
-			log.Fatalf("%v", err)
-			return 255
-		}
-		return g.one(ctx, c)
+		return s.one(ctx, cfg, keys, certs, c)
 	}
 	if err := os.Chdir("/"); err != nil {
 		log.Errorf("chdir(\"/\"): %s", reason(err))
 	}
-	var listening func() error
-	if behind {
-		listening = ready
+	if f.debug > 0 {
+		return s.first(ctx, cfg, keys, certs)
 	}
-	return s.run(ctx, cfg, keys, certs, listening)
+	return s.run(ctx, cfg, dir, behind)
+}
+
+// control is -O: a question to the server that runs with this configuration.
+func (s *server) control(cfg *sshconfig.Server) int {
+	if s.flags.control != "status" {
+		s.io.Errorf("sshd: -O %s: only status can be asked for", s.flags.control)
+		return 1
+	}
+	path := listener.StatusPath(cfg)
+	if path == "" {
+		s.io.Errorf("sshd: without a PidFile a server has no status socket")
+		return 255
+	}
+	if err := listener.Status(path, s.io.Out); err != nil {
+		s.io.Errorf("sshd: no status of a server at %s: %s", path, reason(err))
+		return 255
+	}
+	return 0
 }
 
 // print is -T and -G.

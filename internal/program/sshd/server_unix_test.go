@@ -137,12 +137,20 @@ func newRig(t *testing.T, config ...string) *rig {
 	r.addr = l.Addr().String()
 	r.g, err = s.newGeneration(cfg, []ssh.Signer{r.host}, nil)
 	must(t, err)
-	r.g.listeners = []net.Listener{l}
-	r.g.serve(context.Background())
+	var active sync.WaitGroup
+	active.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			active.Go(func() { r.g.visit(context.Background(), c) })
+		}
+	})
 	t.Cleanup(func() {
-		r.g.close()
+		l.Close()
 		r.g.room.Close()
-		s.active.Wait()
+		active.Wait()
 		if t.Failed() {
 			t.Logf("log:\n%s", r.log.String())
 		}
@@ -815,38 +823,6 @@ func TestStrangers(t *testing.T) {
 	cfg = r.config(tester, newKey(t))
 	ssh.Dial(t.Context(), "tcp", r.addr, cfg)
 	r.await(" authenticating user tester 127.0.0.1 port ")
-}
-
-func TestStartupsRefuse(t *testing.T) {
-	r := newRig(t, "MaxStartups=2", "LoginGraceTime=60")
-	var open []net.Conn
-	read := func(c net.Conn) string {
-		b := make([]byte, 300)
-		n, _ := c.Read(b)
-		return string(b[:n])
-	}
-	for range 2 {
-		c, err := net.Dial("tcp", r.addr)
-		must(t, err)
-		defer c.Close()
-		if got := read(c); !strings.HasPrefix(got, "SSH-2.0-") {
-			t.Errorf("%q", got)
-		}
-		open = append(open, c)
-	}
-	c, err := net.Dial("tcp", r.addr)
-	must(t, err)
-	defer c.Close()
-	if got := read(c); got != refusal && got != "" { // best effort
-		t.Errorf("%q", got)
-	}
-	r.await("beginning MaxStartups throttling\n")
-	r.await("drop connection #2 from [127.0.0.1]:")
-	open[0].Close()
-	r.await(" by " + strings.Replace(open[0].LocalAddr().String(), ":", " port ", 1) + " [preauth]\n") // closed or reset
-	r.login()                                                                                          // counted no more
-	r.login()
-	open[1].Close()
 }
 
 func TestGraceTime(t *testing.T) {

@@ -59,6 +59,8 @@ type Generation struct {
 type Options struct {
 	Config *sshconfig.Server
 	Log    *log.Logger
+	// Fatal tells why the server does not start; nil for Log alone.
+	Fatal func(format string, args ...any)
 	// Load reads the configuration again. It has told why when it fails.
 	Load func() (*sshconfig.Server, error)
 	// Start starts a generation.
@@ -75,9 +77,11 @@ type Options struct {
 	Command string
 	// Getenv is the environment.
 	Getenv func(string) string
-	// Upgrade is the program and its arguments that take this process's place at
-	// SIGUSR2; nil for none.
-	Upgrade []string
+	// Upgrade is the file of the program that takes this process's place at
+	// SIGUSR2, "" for none; it gets Before and then Args, which are those of the
+	// command line.
+	Upgrade      string
+	Before, Args []string
 	// NoPidFile leaves that file and the status socket alone (-d).
 	NoPidFile bool
 	Now       func() time.Time // nil for time.Now
@@ -126,6 +130,9 @@ func Run(ctx context.Context, o Options) int {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	if o.Fatal == nil {
+		o.Fatal = o.Log.Fatalf
+	}
 	s.begun = s.now()
 	s.number.Store(firstNumber)
 	signals := make(chan os.Signal, 8)
@@ -136,13 +143,13 @@ func Run(ctx context.Context, o Options) int {
 	s.recall()
 
 	if err := s.listen(ctx); err != nil {
-		o.Log.Fatalf("%s", err)
+		o.Fatal("%v", err)
 		return 255
 	}
 	defer s.closeSockets()
 	g, err := s.start(ctx, s.cfg)
 	if err != nil {
-		o.Log.Fatalf("%v", err)
+		o.Fatal("%v", err)
 		return 255
 	}
 	s.install(g)
@@ -154,7 +161,7 @@ func Run(ctx context.Context, o Options) int {
 		}
 	}
 	s.retitle()
-	_ = notify.Send(o.Getenv, notify.Ready, notify.MainPID(os.Getpid()))
+	_ = notify.Send(o.Getenv, notify.Ready)
 	s.openStatus()
 	for _, k := range s.sockets {
 		s.serve(k)

@@ -5,6 +5,7 @@ package listener
 import (
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inheritWord names the environment variable by which a server hands its sockets
+// InheritWord names the environment variable by which a server hands its sockets
 // to the version that takes its place: descriptor and address of each, then the
 // numbers of children to be waited for.
 const (
-	inheritWord = "NACRE_SSHD_INHERIT"
+	InheritWord = "NACRE_SSHD_INHERIT"
 	lobbyWait   = 3 * time.Second // for strangers to leave before an upgrade
 )
 
@@ -26,7 +27,7 @@ const (
 func (s *Server) upgrade() {
 	lg := s.o.Log
 	lg.Infof("Received SIGUSR2; upgrading.")
-	if len(s.o.Upgrade) == 0 {
+	if s.o.Upgrade == "" {
 		lg.Errorf("not upgraded: this server cannot be")
 		return
 	}
@@ -39,8 +40,8 @@ func (s *Server) upgrade() {
 			return
 		}
 	}
-	path, args := s.o.Upgrade[0], s.o.Upgrade[1:]
-	if out, err := exec.Command(path, append([]string{"-t"}, args...)...).CombinedOutput(); err != nil {
+	path := s.o.Upgrade
+	if out, err := exec.Command(path, append([]string{"-t"}, s.o.Args...)...).CombinedOutput(); err != nil {
 		lg.Errorf("not upgraded: %s -t: %v: %.200s", path, err, out)
 		return
 	}
@@ -63,14 +64,14 @@ func (s *Server) upgrade() {
 	s.dirty = true
 	s.mu.Unlock()
 	s.save()
-	env := []string{inheritWord + "=" + strings.Join(words, " ")}
+	env := []string{InheritWord + "=" + strings.Join(words, " ")}
 	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, inheritWord+"=") && !strings.HasPrefix(e, "LISTEN_") {
+		if !strings.HasPrefix(e, InheritWord+"=") && !strings.HasPrefix(e, "LISTEN_") {
 			env = append(env, e)
 		}
 	}
 	syscall.ForkLock.Lock() // no child may have the descriptors
-	err := syscall.Exec(path, append([]string{path}, args...), env)
+	err := syscall.Exec(path, slices.Concat([]string{path}, s.o.Before, s.o.Args), env)
 	syscall.ForkLock.Unlock()
 	for _, fd := range fds {
 		unix.Close(fd)
@@ -111,7 +112,7 @@ func (s *Server) drainLobby() {
 // inherited are the sockets of the version before, nil if there was none, and
 // what the configuration calls them. Its children are waited for.
 func inherited(getenv func(string) string) (files []*os.File, keys []string) {
-	for _, w := range strings.Fields(getenv(inheritWord)) {
+	for _, w := range strings.Fields(getenv(InheritWord)) {
 		what, value, _ := strings.Cut(w, "=")
 		if what == "pid" {
 			if pid, err := strconv.Atoi(value); err == nil && pid > 1 {
@@ -132,7 +133,7 @@ func inherited(getenv func(string) string) (files []*os.File, keys []string) {
 		}
 	}
 	if files != nil {
-		os.Unsetenv(inheritWord)
+		os.Unsetenv(InheritWord)
 	}
 	return files, keys
 }
