@@ -96,7 +96,7 @@ func TestA02_KeysOnly(t *testing.T) {
 			if err != nil {
 				p.Fatal(err)
 			}
-			return p.file("alone", strings.ReplaceAll(string(text), p.w.UserKey("ed25519"), key)+"  PreferredAuthentications publickey,password\n")
+			return p.file("alone", strings.ReplaceAll(string(text), p.w.UserKey("ed25519"), key))
 		}
 		home := filepath.Join(p.dir, "home")
 		os.MkdirAll(filepath.Join(home, ".ssh"), 0o700)

@@ -15,6 +15,9 @@ import (
 const (
 	devicePAM = "pam"
 	deviceOTP = "otp" // built in: password and one-time code
+	// deviceNone fails without a question. The method is offered all the same,
+	// as OpenSSH without PAM does.
+	deviceNone = ""
 )
 
 // Prompt is one question of a dialogue; Echo says whether the answer may be
@@ -29,7 +32,9 @@ type Prompt struct {
 type Ask func(ctx context.Context, name, instruction string, prompts []Prompt) ([]string, error)
 
 // devices are those of keyboard-interactive. Without PAM there is the built-in
-// one; lists that name pam mean it then.
+// one, for passwords where they are permitted and where a list of
+// AuthenticationMethods wants it; lists that name pam mean it then. Otherwise it
+// would be a way for passwords that were switched off.
 func (v *Visitor) devices() []string {
 	switch {
 	case !v.cfg.KbdInteractiveAuthentication:
@@ -37,14 +42,22 @@ func (v *Visitor) devices() []string {
 	case v.cfg.UsePAM:
 		return []string{devicePAM}
 	}
+	device := deviceNone
+	if v.cfg.PasswordAuthentication {
+		device = deviceOTP
+	}
 	for _, l := range v.cfg.AuthenticationMethods {
 		for entry := range strings.SplitSeq(l, ",") {
-			if entry == methodInteractive+":"+devicePAM {
+			switch name, sub, _ := strings.Cut(entry, ":"); {
+			case name != methodInteractive:
+			case sub == devicePAM:
 				return []string{devicePAM}
+			default:
+				device = deviceOTP
 			}
 		}
 	}
-	return []string{deviceOTP}
+	return []string{device}
 }
 
 // Interactive runs the dialogue of a keyboard-interactive device.
@@ -63,8 +76,11 @@ func (v *Visitor) Interactive(ctx context.Context, device string, ask Ask) error
 	a := &attempt{method: methodInteractive, sub: device}
 	d := &dialogue{ask: ask}
 	run := v.codeDialogue
-	if v.cfg.UsePAM {
+	switch {
+	case v.cfg.UsePAM:
 		run = v.pamDialogue
+	case device == deviceNone:
+		return v.fail(a, nil)
 	}
 	ok, err := run(ctx, d)
 	switch {
@@ -115,11 +131,24 @@ func (d *dialogue) put(ctx context.Context, text string, prompts []Prompt) ([]st
 	return answers, err
 }
 
-// codeDialogue is the device that is built in: a one-time code of the user's
-// file and, unless something else has been proved in this connection, the
-// password before it. A code alone lets nobody in. Everybody is asked the same.
+// codeDialogue is the device that is built in: the password, and the one-time
+// code of whoever has a file of codes, asked for whether or not the password
+// was right. Who has none gets in by the password alone where passwords are
+// permitted. After another method the code is enough, and the password asked
+// only of who has no codes and has not given it yet. Names that nobody has are
+// asked for the password, in vain.
 func (v *Visitor) codeDialogue(ctx context.Context, d *dialogue) (bool, error) {
+	codes := v.real() && v.hasCodes(ctx)
+	alone := v.cfg.PasswordAuthentication && !codes // the password decides
 	known := len(v.completed) > 0
+	if known && alone {
+		for _, c := range v.completed {
+			if c.Method == methodPassword || c.Method == methodInteractive || c.Method == methodNone {
+				alone = false // it proves nothing more
+			}
+		}
+		known = !alone
+	}
 	if !known {
 		password, err := d.one(ctx, "Password: ", false)
 		if err != nil {
@@ -127,6 +156,9 @@ func (v *Visitor) codeDialogue(ctx context.Context, d *dialogue) (bool, error) {
 		}
 		if known, err = v.passwordFits(ctx, []byte(password)); err != nil {
 			v.lines.Logf(sshconfig.Error, "%s", err)
+		}
+		if !codes {
+			return known && alone && v.real(), nil
 		}
 	}
 	code, err := d.one(ctx, "Verification code: ", false)

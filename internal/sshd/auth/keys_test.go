@@ -880,8 +880,12 @@ func TestCodes(t *testing.T) {
 		if (err == nil) != c.in {
 			t.Errorf("%+v: %v", c, err)
 		}
-		// AUT-11: everybody is asked the same.
-		if !slices.Equal(d.asked, []string{"Password: ", "Verification code: "}) {
+		// AUT-11: whether the password was right is not told by what is asked.
+		want := []string{"Password: "}
+		if c.user == "ann" {
+			want = append(want, "Verification code: ")
+		}
+		if !slices.Equal(d.asked, want) {
 			t.Errorf("%+v: asked %q", c, d.asked)
 		}
 	}
@@ -933,6 +937,69 @@ func TestCodes(t *testing.T) {
 	}
 	if !slices.Equal(login.Completed, []string{"publickey " + line(s.PublicKey()), "keyboard-interactive/pam"}) {
 		t.Errorf("%q", login.Completed)
+	}
+}
+
+// Without PAM the device is there for passwords where they are permitted, and
+// where a list wants it; whoever switched passwords off has no way left open.
+func TestInteractiveWithoutCodes(t *testing.T) {
+	u := person(t)
+	const file = "ABCDEFGHIJKLMNOP\n\" TOTP_AUTH\n11223344\n"
+	const off, list = "PasswordAuthentication no\n", "AuthenticationMethods keyboard-interactive\n"
+	const keyed = "AuthenticationMethods publickey,keyboard-interactive\n"
+	s := newKey(t)
+	must(t, u.Write(".ssh/authorized_keys", line(s.PublicKey())))
+	for _, c := range []struct {
+		config, user, password, code string
+		key, codes, in               bool
+		device, asked                string
+	}{
+		{config: "", user: "ann", password: "interop", in: true, device: "otp", asked: "P"},
+		{config: "", user: "ann", password: "wrong", device: "otp", asked: "P"},
+		{config: "", user: "nosuch", password: "interop", device: "otp", asked: "P"},
+		{config: "", user: "root", password: "interop", device: "otp", asked: "P"},
+		{config: "", user: "ann", password: "interop", code: "11223344", codes: true, in: true, device: "otp", asked: "PV"},
+		{config: "", user: "ann", password: "interop", code: "11223345", codes: true, device: "otp", asked: "PV"},
+		{config: off, user: "ann", password: "interop", device: "", asked: ""},
+		{config: off, user: "ann", password: "interop", code: "11223344", codes: true, device: "", asked: ""},
+		{config: "Match user ann\n" + off, user: "ann", password: "interop", device: "", asked: ""},
+		{config: off + "AuthenticationMethods publickey\n", user: "ann", password: "interop", device: "", asked: ""},
+		{config: off + list, user: "ann", password: "interop", device: "otp", asked: "P"},
+		{config: off + list, user: "nosuch", password: "interop", device: "otp", asked: "P"},
+		{config: off + list, user: "ann", password: "interop", code: "11223344", codes: true, in: true, device: "otp", asked: "PV"},
+		{config: off + list, user: "ann", password: "wrong", code: "11223344", codes: true, device: "otp", asked: "PV"},
+		{config: keyed, user: "ann", password: "interop", key: true, in: true, device: "otp", asked: "P"},
+		{config: keyed, user: "ann", password: "wrong", key: true, device: "otp", asked: "P"},
+		{config: keyed, user: "ann", code: "11223344", key: true, codes: true, in: true, device: "otp", asked: "V"},
+		{config: off + keyed, user: "ann", code: "11223344", key: true, codes: true, in: true, device: "otp", asked: "V"},
+		{config: off + keyed, user: "ann", password: "interop", code: "11223344", key: true, device: "otp", asked: "V"},
+		{config: "AuthenticationMethods password,keyboard-interactive\n", user: "ann", password: "interop", device: "otp", asked: "V"},
+	} {
+		if os.Remove("/home/ann/.google_authenticator"); c.codes {
+			must(t, u.Write(".google_authenticator", file))
+		}
+		v, p, _ := visit(t, host(t, account.System(), c.config), c.user)
+		if c.key {
+			must(t, prove(t, v, s))
+		}
+		if strings.HasPrefix(c.config, "AuthenticationMethods password") {
+			must(t, v.Password(t.Context(), []byte("interop")))
+		}
+		d := &dialogueOf{answers: map[string]string{"Password: ": c.password, "Verification code: ": c.code}}
+		err := v.Interactive(t.Context(), c.device, d.ask)
+		if err == nil {
+			_, err = v.Authorize(t.Context())
+		}
+		asked := ""
+		for _, q := range d.asked {
+			asked += q[:1]
+		}
+		if (err == nil) != c.in || asked != c.asked || !slices.Equal(p.Devices, []string{c.device}) {
+			t.Errorf("%+v: %v, asked %q, devices %q", c, err, asked, p.Devices)
+		}
+		if v.Interactive(t.Context(), "pam", d.ask) == nil {
+			t.Errorf("%+v: a device that is not there", c)
+		}
 	}
 }
 

@@ -45,6 +45,20 @@ func (v *Visitor) codeFits(ctx context.Context, code string) error {
 	})
 }
 
+// hasCodes tells whether the user has a file of codes. One that cannot be
+// looked at counts: then no code will be right.
+func (v *Visitor) hasCodes(ctx context.Context) bool {
+	groups, err := v.h.DB.GroupIDs(v.account)
+	if err != nil {
+		return true
+	}
+	err = asUser(ctx, v.account.UID, v.account.GID, groups, func() error {
+		_, err := os.Lstat(filepath.Join(v.account.Home, codeFile))
+		return err
+	})
+	return !errors.Is(err, os.ErrNotExist)
+}
+
 // readCodes reads the file, which must be the user's alone.
 func readCodes(path string, uid uint32) ([]byte, *syscall.Stat_t, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC|syscall.O_NOCTTY|syscall.O_NOFOLLOW, 0)

@@ -185,6 +185,37 @@ func TestB08_NoPasswords(t *testing.T) {
 	}
 }
 
+// A stock client tries the dialogue before the password method: both let a
+// password in, and neither where passwords are off.
+func TestB08_PasswordWithDefaultPreferences(t *testing.T) {
+	r := newRig(t)
+	login := func(user, secret string) answer {
+		t.Helper()
+		return r.sshWith(map[string]string{"assword: ": secret}, "-o", "PubkeyAuthentication=no", "-o", "NumberOfPasswordPrompts=1", user+"@127.0.0.1", "echo in")
+	}
+	r.serve("UsePAM no", 22)
+	a := login("user", password)
+	r.status("right", a, 0)
+	if q := r.asked(); a.out != "in\n" || q != "(user@127.0.0.1) Password: \n" {
+		t.Errorf("%+v, asked %q", a, q)
+	}
+	const both = "(user@127.0.0.1) Password: \nuser@127.0.0.1's password: \n"
+	r.status("wrong", login("user", "wrong"), 255)
+	if q := r.asked(); q != both {
+		t.Errorf("wrong password: asked %q", q)
+	}
+	r.status("nobody's", login("nosuch", password), 255)
+	if q := r.asked(); q != strings.ReplaceAll(both, "user", "nosuch") {
+		t.Errorf("nobody's name: asked %q", q)
+	}
+	r.serve("UsePAM no\nPasswordAuthentication no", 22)
+	a = login("user", password)
+	r.status("passwords off", a, 255)
+	if q := r.asked(); q != "" || !strings.Contains(a.err, "Permission denied (publickey,keyboard-interactive)") {
+		t.Errorf("passwords off: %+v, asked %q", a, q)
+	}
+}
+
 func TestB09_ConfigurationTest(t *testing.T) {
 	r := newRig(t)
 	bad := r.file("bad", "Port 22\nPermitRootLogni no\n")
