@@ -10,9 +10,10 @@ import (
 	"github.com/nacre-ssh/nacre/internal/algorithm/pubkey"
 )
 
-// MaxLine is how long a line of authorized_keys may be. A composite key is
-// about 1,900 bytes, a certificate by a large RSA key 5,000.
-const MaxLine = 8 << 10
+// MaxLine is how long a line of authorized_keys may be, in bytes; longer ones
+// hold no key. A composite key is about 1,900 bytes, a certificate by a large
+// RSA key 5,000; the rest is room for options.
+const MaxLine = 64 << 10
 
 // ErrLine is a line of authorized_keys that holds no key.
 var ErrLine = errors.New("keyfile: line holds no usable key")

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -24,10 +25,11 @@ import (
 )
 
 const (
-	// maxKeyOutput is how much an AuthorizedKeysCommand may print.
-	maxKeyOutput = 8 << 20
+	// maxKeyOutput is how much an AuthorizedKeysCommand or
+	// AuthorizedPrincipalsCommand may print, in bytes.
+	maxKeyOutput = 1 << 20
 	// keyCommandTime is how long it may take.
-	keyCommandTime = time.Minute
+	keyCommandTime = 10 * time.Second
 	// maxKeyFiles bounds what the patterns of AuthorizedKeysFile may match.
 	maxKeyFiles = 1024
 )
@@ -46,12 +48,14 @@ type keyCheck struct {
 	tok  tokens
 	log  func(v sshconfig.LogLevel, format string, args ...any)
 	now  time.Time
+	// commandTime is keyCommandTime but in tests.
+	commandTime time.Duration
 }
 
 // keyCheck makes one for the visitor.
 func (v *Visitor) keyCheck() *keyCheck {
 	k := &keyCheck{db: v.h.DB, cfg: v.cfg, user: v.account, host: v.host, addr: v.addr,
-		tok: userTokens(v.account), log: v.lines.Logf, now: v.h.now()}
+		tok: userTokens(v.account), log: v.lines.Logf, now: v.h.now(), commandTime: keyCommandTime}
 	k.tok['C'] = fmt.Sprintf("%s %d %s %d", v.local, v.localPort, v.remote, v.remotePort)
 	k.ids, _ = v.h.DB.GroupIDs(v.account)
 	return k
@@ -102,6 +106,22 @@ func (k *keyCheck) allowed(ctx context.Context, key pubkey.PublicKey) (*keyfile.
 	return nil, errNoKey
 }
 
+// lines are the lines of a file with their numbers, MaxUserLines at most.
+func (k *keyCheck) lines(b []byte, name string) iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		n := 0
+		for line := range bytes.Lines(b) {
+			if n++; n > MaxUserLines {
+				k.log(sshconfig.Info, "%s has more than %d lines; the rest is not read", name, MaxUserLines)
+				return
+			}
+			if !yield(n, line) {
+				return
+			}
+		}
+	}
+}
+
 // lookIn goes through the lines of an authorized_keys text.
 func (k *keyCheck) lookIn(b []byte, name string, key pubkey.PublicKey, cert *pubkey.Certificate) *keyfile.AuthorizedOptions {
 	want := key
@@ -109,9 +129,7 @@ func (k *keyCheck) lookIn(b []byte, name string, key pubkey.PublicKey, cert *pub
 		want = cert.SignatureKey
 	}
 	m := keyfile.NewMatcher(want)
-	n := 0
-	for line := range bytes.Lines(b) {
-		n++
+	for n, line := range k.lines(b, name) {
 		l, ok := keyfile.ScanLine(line)
 		if !ok || !m.Match(&l) || bytes.IndexByte(line, 0) >= 0 {
 			continue
@@ -259,11 +277,9 @@ func (k *keyCheck) principals(ctx context.Context, cert *pubkey.Certificate, o *
 
 // principalLines reads "[options] NAME" lines.
 func (k *keyCheck) principalLines(b []byte, name string, cert *pubkey.Certificate) *keyfile.AuthorizedOptions {
-	n := 0
-	for line := range bytes.Lines(b) {
-		n++
+	for n, line := range k.lines(b, name) {
 		text := strings.TrimSpace(string(line))
-		if text == "" || text[0] == '#' || strings.IndexByte(text, 0) >= 0 {
+		if text == "" || len(text) > keyfile.MaxLine || text[0] == '#' || strings.IndexByte(text, 0) >= 0 {
 			continue
 		}
 		options, principal := "", text
@@ -414,7 +430,7 @@ func (k *keyCheck) run(ctx context.Context, what, command, as string, key pubkey
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, keyCommandTime)
+	ctx, cancel := context.WithTimeout(ctx, k.commandTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = []string{"PATH=" + login.StdPath, "USER=" + a.Name, "LOGNAME=" + a.Name, "HOME=" + a.Home}

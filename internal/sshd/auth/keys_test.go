@@ -105,6 +105,12 @@ func TestAuthorizedKeys(t *testing.T) {
 		{"HST-4: option in the place of the type", `command="x" ` + line(key)[len(edd)+1:], false, ""},
 		{"HST-4: unknown option", `commnad="x" ` + line(key), false, ""},
 		{"HST-4: other type", "ssh-rsa " + line(key)[len(edd)+1:], false, ""},
+		{"HST-3: line of 64 KiB", `command="` + strings.Repeat("x", 64<<10-len(line(key))-len(`command="" `)) + `" ` + line(key) + "\n", true, ""},
+		{"HST-3: one byte more", `command="` + strings.Repeat("x", 64<<10-len(line(key))-len(`command="" `)+1) + `" ` + line(key) + "\n", false, ""},
+		{"HST-2: line 10,000", strings.Repeat("#\n", 9999) + line(key) + "\n", true, ""},
+		{"HST-2: line 10,001", strings.Repeat("#\n", 10000) + line(key) + "\n", false, "INFO /home/ann/.ssh/authorized_keys has more than 10000 lines; the rest is not read"},
+		{"HST-2: 1 MiB", line(key) + "\n" + strings.Repeat("x", 1<<20-len(line(key))-1), true, ""},
+		{"HST-2: one byte more", line(key) + "\n" + strings.Repeat("x", 1<<20-len(line(key))), false, "INFO Could not open user 'ann' authorized keys '/home/ann/.ssh/authorized_keys': /home/ann/.ssh/authorized_keys is longer than 1048576 bytes"},
 		{"HST-3: long line", long + line(key) + "\n", false, ""},
 		{"HST-3: long line hides nothing", long + "\n" + line(key) + "\n", true, ""},
 		{"HST-3: NUL", `command="a` + "\x00" + `" ` + line(key), false, ""},
@@ -348,6 +354,8 @@ func TestHST13_KeysCommand(t *testing.T) {
 	}
 	script(t, "/etc/ssh/fails", `echo "`+line(key)+`"; exit 1`)
 	script(t, "/etc/ssh/floods", `exec cat /dev/zero`)
+	script(t, "/etc/ssh/full", fmt.Sprintf(`echo "%s"; exec head -c %d /dev/zero`, line(key), 1<<20-len(line(key))-1))
+	script(t, "/etc/ssh/over", fmt.Sprintf(`echo "%s"; exec head -c %d /dev/zero`, line(key), 1<<20-len(line(key))))
 	script(t, "/etc/ssh/open", `echo "`+line(key)+`"`)
 	must(t, os.Chmod("/etc/ssh/open", 0o777))
 	script(t, "/etc/ssh/bare", `[ "$*" = ann ] && echo "`+line(key)+`"`)
@@ -357,6 +365,8 @@ func TestHST13_KeysCommand(t *testing.T) {
 	}{
 		{"/etc/ssh/fails", "ERROR AuthorizedKeysCommand /etc/ssh/fails failed", false},
 		{"/etc/ssh/floods", "ERROR AuthorizedKeysCommand /etc/ssh/floods failed", false},
+		{"/etc/ssh/full", "", true},
+		{"/etc/ssh/over", "ERROR AuthorizedKeysCommand /etc/ssh/over failed", false},
 		{"/etc/ssh/open", "ERROR Unsafe AuthorizedKeysCommand \"/etc/ssh/open\": bad ownership or modes for file /etc/ssh/open", false},
 		{"/etc/ssh/none", "ERROR Unsafe AuthorizedKeysCommand \"/etc/ssh/none\": No such file or directory", false},
 		{"/etc/ssh/bare", "", true},
@@ -369,6 +379,26 @@ func TestHST13_KeysCommand(t *testing.T) {
 	_, lines = allowed(t, host(t, account.System(), "AuthorizedKeysFile none\nAuthorizedKeysCommand /etc/ssh/bare\nAuthorizedKeysCommandUser nosuch\n"), key, false)
 	if !slices.Contains(lines, "ERROR AuthorizedKeysCommand user \"nosuch\" not found") {
 		t.Errorf("log %q", lines)
+	}
+}
+
+// HST-13: a command that does not end is ended.
+func TestHST13_CommandTime(t *testing.T) {
+	person(t)
+	key := newKey(t).PublicKey()
+	script(t, "/etc/ssh/hangs", `echo "`+line(key)+`"; exec sleep 1000`)
+	script(t, "/etc/ssh/ends", `echo "`+line(key)+`"`)
+	v, _, _ := visit(t, host(t, account.System(), ""), "ann")
+	k := v.keyCheck()
+	if k.commandTime != 10*time.Second {
+		t.Errorf("it may take %v", k.commandTime)
+	}
+	if b, err := k.run(t.Context(), "AuthorizedKeysCommand", "/etc/ssh/ends", "ann", key); err != nil || string(b) != line(key)+"\n" {
+		t.Errorf("%q, %v", b, err)
+	}
+	k.commandTime = 100 * time.Millisecond
+	if b, err := k.run(t.Context(), "AuthorizedKeysCommand", "/etc/ssh/hangs", "ann", key); err == nil {
+		t.Errorf("a command that hangs gives %q", b)
 	}
 }
 

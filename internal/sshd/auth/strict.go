@@ -13,8 +13,14 @@ import (
 	"github.com/nacre-ssh/nacre/internal/system/reason"
 )
 
-// MaxUserFile is how much of a user's file of keys or principals is read.
-const MaxUserFile = 8 << 20
+const (
+	// MaxUserFile is how long a user's file of keys or principals may be, in
+	// bytes; a longer one is not used.
+	MaxUserFile = 1 << 20
+	// MaxUserLines is how many lines of such a file, or of what a command
+	// prints, are looked at.
+	MaxUserLines = 10_000
+)
 
 // errNotThere says that a user's file does not exist, which is no news.
 var errNotThere = errors.New("does not exist")
