@@ -178,6 +178,15 @@ func find[T any](rows []row[T], olds []oldName, keyword string) (int, *oldName) 
 // that was meant, or the file it belongs in.
 func unknown[T any](rows []row[T], shown, keyword string) *problem {
 	p := &problem{colon: true, text: "Bad configuration option: " + shown}
+	// Each side asks the other whether it is there, by a word of its own.
+	for _, pair := range [...][2]string{{"ServerAliveInterval", "ClientAliveInterval"}, {"ServerAliveCountMax", "ClientAliveCountMax"}} {
+		for i, name := range pair {
+			if equalFold(keyword, name) {
+				p.hint = "did you mean " + pair[1-i] + "?"
+				return p
+			}
+		}
+	}
 	if i, _ := find(serverRows[:], nil, keyword); i >= 0 {
 		p.hint = serverRows[i].name + " belongs in sshd_config"
 		return p

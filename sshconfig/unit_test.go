@@ -168,6 +168,12 @@ func TestSuggestions(t *testing.T) {
 	if p := unknown(clientRows[:], "permitrootlogin", "permitrootlogin"); p.hint != "PermitRootLogin belongs in sshd_config" {
 		t.Error(p.hint)
 	}
+	if p := unknown(serverRows[:], "serveralivecountmax", "serveralivecountmax"); p.hint != "did you mean ClientAliveCountMax?" {
+		t.Error(p.hint)
+	}
+	if p := unknown(clientRows[:], "clientaliveinterval", "clientaliveinterval"); p.hint != "did you mean ServerAliveInterval?" {
+		t.Error(p.hint)
+	}
 	if p := unknown(serverRows[:], "identityfile", "identityfile"); p.hint != "IdentityFile belongs in ssh_config" {
 		t.Error(p.hint)
 	}

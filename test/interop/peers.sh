@@ -25,7 +25,7 @@ packages="openssh-client openssh-server openssh-sftp-server dropbear-bin tinyssh
  python3-paramiko python3-asyncssh xauth procps
  git rsync ansible-core tshark
  libpam-modules libpam-runtime libpam-google-authenticator oathtool perl
- sudo tmux openssl sshfs fuse3 netcat-openbsd
+ sudo tmux openssl sshfs fuse3 netcat-openbsd curl
  fail2ban sshguard iptables ufw systemd iproute2 nftables e2fsprogs"
 
 missing=
