@@ -323,6 +323,12 @@ type ChannelState = connection.State
 // Channels describes the channels that are open or being opened.
 func (c *Conn) Channels() []ChannelState { return c.mux.States() }
 
+// Ping sends a PING (ping@openssh.com), whose answer nobody waits for. Only
+// peers that announce it know the message: see Client.PeerPings.
+func (c *Conn) Ping(data []byte) error {
+	return c.t.Send(wire.AppendString([]byte{wire.MsgPing}, data))
+}
+
 // SendDebug sends text for the peer's log (SSH_MSG_DEBUG, RFC 4253 §11.3).
 func (c *Conn) SendDebug(text string) error {
 	return c.t.Send((&wire.Debug{Message: text}).Append(nil))

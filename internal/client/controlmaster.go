@@ -437,6 +437,7 @@ func (p *passenger) newSession(id uint32, b []byte) error {
 		err := session.Begin(ctx, prog)
 		if err == nil {
 			if typed != nil {
+				typed = Paced(typed, m.Client, m.Conf.ObscureKeystrokeTiming)
 				go p.type_(typed, in, errs, byte(s.escape))
 			}
 			err = session.Wait(ctx)

@@ -104,6 +104,7 @@ func (l *loop) withSession(ctx context.Context) error {
 		context.AfterFunc(l.client.Context(), stop)
 	}
 	if l.typed != nil {
+		l.typed = client.Paced(l.typed, l.client, l.conf.ObscureKeystrokeTiming)
 		go func() {
 			defer l.guard()
 			l.type_(l.typed)
