@@ -45,7 +45,9 @@ func (c *Conn) Early(queue func() error) error {
 	c.out.mu.Unlock()
 	err := queue()
 	c.out.mu.Lock()
-	c.early = early{on: c.out.seq != first, first: first, count: c.out.seq - first}
+	if c.out.seq != first {
+		c.early = early{on: true, first: first, count: c.out.seq - first}
+	}
 	c.out.mu.Unlock()
 	return err
 }

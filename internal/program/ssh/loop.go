@@ -213,6 +213,9 @@ func (l *loop) queue(c *public.Client) error {
 // happen between the two.
 func (l *loop) early(c *public.Client) {
 	k := l.conf
+	if l.queued == c {
+		return // refused once: it is sent again when we are in
+	}
 	if k.SessionType == sshconfig.SessionNone || l.persists() || k.PermitLocalCommand && k.LocalCommand != "" ||
 		k.UpdateHostKeys == sshconfig.AskAsk || k.ForwardAgent.On || k.ForwardX11 || k.Tunnel != sshconfig.TunnelNo ||
 		k.HasForwards() {
