@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -22,9 +21,6 @@ import (
 	"github.com/nacre-ssh/nacre/test/interop/rig"
 )
 
-// stock is the stock client by its whole name: ssh alone is ours.
-const stock = "/usr/bin/ssh"
-
 // roles are who talks to whom.
 var roles = []struct{ client, server string }{
 	{"ssh", "openssh"}, {"ssh", "nacre"}, {stock, "nacre"},
@@ -41,17 +37,11 @@ func eachRole(t *testing.T, f func(p *place, client string, server string)) {
 	}
 }
 
-// known is a configuration in which a server is called host.
+// known is a configuration in which a server is called host, fit for a client
+// of any age.
 func (p *place) known(s *rig.Server, more ...string) (config string) {
 	p.Helper()
-	pub, err := os.ReadFile(p.w.HostKey("ed25519") + ".pub")
-	if err != nil {
-		p.Fatal(err)
-	}
-	kh := p.file("known_hosts", "host.key "+string(pub))
-	return p.file("config", fmt.Sprintf("IgnoreUnknown WarnWeakCrypto\nHost *\n  HostName 127.0.0.1\n  Port %d\n  HostKeyAlias host.key\n  User %s\n"+
-		"  IdentityFile %s\n  IdentitiesOnly yes\n  IdentityAgent none\n  UserKnownHostsFile %s\n  GlobalKnownHostsFile none\n"+
-		"  StrictHostKeyChecking yes\n  WarnWeakCrypto no\n%s\n", s.Port, p.w.User, p.w.UserKey("ed25519"), kh, strings.Join(more, "\n")))
+	return p.toServer(s, s.Port, append([]string{"IgnoreUnknown WarnWeakCrypto", "WarnWeakCrypto no"}, more...)...)
 }
 
 // job is a program that runs beside the test.
@@ -158,16 +148,6 @@ func listening(port int) bool {
 		c.Close()
 	}
 	return err == nil
-}
-
-// free is a port that nobody has now.
-func (p *place) free() int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		p.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // big is how much is fetched in the rows about bulk: NACRE_BIG bytes, as 1G of
