@@ -116,6 +116,9 @@ type Server struct {
 	// 3) the connection ends.
 	ClientAliveInterval time.Duration
 	ClientAliveCount    int
+	// OnBulk, if set, is called once, when one of the connections first moves
+	// bulk. It must not wait.
+	OnBulk func()
 	// Moduli serves Diffie-Hellman group exchanges: see ParseModuli. Group, if
 	// set, does so in its place: a prime of about preferred bits and its
 	// generator, or false for the built-in groups.
@@ -174,6 +177,7 @@ func (s *Server) prepare() error {
 			s.budget = &Budget{Limit: defaultBudget}
 		}
 		algs := orDefault(s.PublicKeyAlgorithms, pubkey.DefaultHostKeyAlgorithms)
+		s.buffers.OnBulk = s.OnBulk
 		t := s.Config.transport(false, &s.buffers)
 		t.HostKeys = s.keys
 		t.ExtInfo = []wire.Extension{

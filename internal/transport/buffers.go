@@ -5,8 +5,19 @@ import "sync"
 // Buffers are the read and batch buffers that connections share. A connection
 // at rest holds none of them.
 type Buffers struct {
+	// OnBulk, if set, is called once, when one of them first moves bulk. It must
+	// not wait.
+	OnBulk func()
+
 	read  [len(readSizes)]sync.Pool
 	batch sync.Pool
+	bulk  sync.Once
+}
+
+func (p *Buffers) moves() {
+	if p.OnBulk != nil {
+		p.bulk.Do(p.OnBulk)
+	}
 }
 
 // readSizes are the in-buffers. Half a MiB receives at half the processor time
@@ -17,6 +28,9 @@ var readSizes = [...]int{4 << 10, 16 << 10, 64 << 10, 576 << 10}
 func (p *Buffers) getRead(class int) *[]byte {
 	if b, _ := p.read[class].Get().(*[]byte); b != nil {
 		return b
+	}
+	if class == len(readSizes)-1 {
+		p.moves()
 	}
 	b := make([]byte, readSizes[class])
 	return &b
@@ -35,6 +49,7 @@ func (p *Buffers) getBatch() *[]byte {
 	if b, _ := p.batch.Get().(*[]byte); b != nil {
 		return b
 	}
+	p.moves()
 	b := make([]byte, batchSize)
 	return &b
 }

@@ -157,8 +157,6 @@ func unsupported(cfg *sshconfig.Server) (refuse, tell []string) {
 		{cfg.KerberosAuthentication, "KerberosAuthentication"},
 		{cfg.X11Forwarding, "X11Forwarding"},
 		{cfg.PermitTunnel != sshconfig.TunnelNo, "PermitTunnel"},
-		{len(cfg.ChannelTimeout) > 0, "ChannelTimeout"},
-		{cfg.UnusedConnectionTimeout != 0, "UnusedConnectionTimeout"},
 	} {
 		if w.on {
 			tell = append(tell, w.text)

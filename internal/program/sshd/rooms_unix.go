@@ -86,7 +86,6 @@ func newRoomProcesses(db *account.Database, stderr *os.File) (*roomProcesses, er
 		env: []string{
 			// The runtime is to keep no file open by which it would follow limits.
 			"GODEBUG=containermaxprocs=0,updatemaxprocs=0",
-			"GOMAXPROCS=" + strconv.Itoa(min(runtime.GOMAXPROCS(0), roomProcessors)),
 			"GOGC=" + strconv.Itoa(roomGC),
 		},
 	}, nil
@@ -100,8 +99,12 @@ func (p *roomProcesses) start(role room.Role, title, size string, files ...*os.F
 	}
 	defer theirs.Close()
 	args := append(append([]string(nil), p.args...), size)
+	processors := min(runtime.GOMAXPROCS(0), roomProcessors)
+	if size == sizeSingle {
+		processors = 1 // until it moves bulk
+	}
 	proc, err := p.binary.Start(&room.Command{Role: role, Title: title, Args: args, Files: append([]*os.File{theirs}, files...), Stderr: p.stderr,
-		Env: p.env})
+		Env: append(p.env[:len(p.env):len(p.env)], "GOMAXPROCS="+strconv.Itoa(processors))})
 	if err != nil {
 		ours.Close()
 		return nil, err
@@ -216,7 +219,7 @@ func runRoom(role room.Role, args []string) int {
 	var err error
 	switch role {
 	case room.Network:
-		err = network.Main(files[0], title.Set)
+		err = network.Main(files[0], network.Options{Title: title.Set, Processors: min(runtime.NumCPU(), roomProcessors)})
 	case room.Lobby:
 		debug.SetGCPercent(100) // it holds many, each small
 		err = runLobby(files[0], files[1])

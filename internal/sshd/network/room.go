@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -31,6 +32,8 @@ type Options struct {
 	// Title sets what ps shows, in a process of a single connection; nil for
 	// nothing.
 	Title func(string)
+	// Processors is how many a room of a single connection may come to use.
+	Processors int
 }
 
 // Room serves connections by one Setup.
@@ -80,6 +83,11 @@ func New(setup *privsep.Setup, opt Options) (*Room, error) {
 		MaxAuthTries:   setup.MaxAuthTries,
 		Channels:       channels(),
 		Requests:       requests(),
+	}
+	if setup.Once && opt.Processors > 1 {
+		// A room of one connection begins with one processor, which spares 0.3 MB
+		// of the runtime's memory, and takes more when there is bulk to move.
+		s.OnBulk = func() { go runtime.GOMAXPROCS(opt.Processors) }
 	}
 	if setup.Moduli {
 		s.Group = func(m *ssh.ConnMeta, least, preferred, most int) (p, g []byte, ok bool) {

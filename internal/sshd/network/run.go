@@ -89,11 +89,11 @@ func take(ctx context.Context, r *Room, in *privsep.Incoming, control *privsep.C
 }
 
 // Main is the process of a network room: it has locked itself up and holds
-// nothing but its control link. title sets what ps shows.
-func Main(control *os.File, title func(string)) error {
+// nothing but its control link.
+func Main(control *os.File, opt Options) error {
 	link, err := privsep.NewConn(control)
 	if err != nil {
 		return err
 	}
-	return Run(context.Background(), link, Options{Title: title})
+	return Run(context.Background(), link, opt)
 }
