@@ -81,8 +81,10 @@ func Tools() []*Tool {
 		{Name: "dropbear", Program: installed("dbclient"), Version: flagV("-V"), UserKeys: []string{"ed25519", "ecdsa256", "rsa3072"},
 			NotUser: []string{"rsa-sha2-512"}, Chooses: Choices{Cipher: true, MAC: true}, command: dbclient},
 		{Name: "putty", Program: installed("plink"), Version: flagV("-V"), UserKeys: allHostKeys, command: plink},
+		// paramiko 2.12 stalls in some key exchanges that it begins while data
+		// flows, with OpenSSH's server in one run of five too.
 		{Name: "paramiko", Program: pythonWith("paramiko"), Version: dpkgVersion("python3-paramiko"), UserKeys: allHostKeys,
-			Chooses: Choices{Kex: true, Cipher: true, MAC: true, HostKey: true, Rekey: true}, command: pythonClient("paramiko_peer.py")},
+			NoRekey: true, Chooses: Choices{Kex: true, Cipher: true, MAC: true, HostKey: true, Rekey: true}, command: pythonClient("paramiko_peer.py")},
 		{Name: "asyncssh", Program: pythonWith("asyncssh"), Version: dpkgVersion("python3-asyncssh"), UserKeys: allHostKeys,
 			NoRekey: true, Chooses: Choices{Kex: true, Cipher: true, MAC: true, HostKey: true, UserKey: true, Rekey: true}, command: pythonClient("asyncssh_peer.py")},
 	}
