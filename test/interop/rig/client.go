@@ -25,8 +25,8 @@ type Tool struct {
 	UserKeys []string
 	// NotUser are signature algorithms of those that it does not sign with.
 	NotUser []string
-	// NoRekey says that it sends data during a key exchange, which ours (and
-	// OpenSSH since 10.4) does not let pass.
+	// NoRekey says that it does not survive key exchanges in the middle, or sends
+	// data during them, which ours (and OpenSSH since 10.4) does not let pass.
 	NoRekey bool
 	// Chooses says what a Request may fix about the algorithms.
 	Chooses Choices
