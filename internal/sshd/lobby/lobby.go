@@ -377,11 +377,12 @@ func (l *Lobby) forgetLocked(s *stranger) {
 	l.held -= len(s.held)
 }
 
-// evictLocked sends a stranger away to make room.
+// evictLocked sends a stranger away to make room. Nothing is held against its
+// source: good users may have the same address.
 func (l *Lobby) evictLocked(s *stranger, why string) {
 	l.forgetLocked(s)
 	s.f.Close()
-	l.tell(s.number, penalty.NoAuth, privsep.EndRefused, 0, why)
+	l.tell(s.number, penalty.None, privsep.EndRefused, 0, why)
 }
 
 // tell tells the listener of an end. A link that is gone has nobody to tell.

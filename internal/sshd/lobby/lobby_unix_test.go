@@ -334,7 +334,7 @@ func TestEviction(t *testing.T) {
 	for i := range int64(5) {
 		c, _ := r.connect(fmt.Sprintf("127.0.0.%d", 10+i))
 		hear(t, c)
-		if g := r.wantGone(); g.Number != 2+i || g.Text != "LobbyMax" || penalty.Event(g.Event) != penalty.NoAuth {
+		if g := r.wantGone(); g.Number != 2+i || g.Text != "LobbyMax" || penalty.Event(g.Event) != penalty.None {
 			t.Errorf("gone: %+v", g)
 		}
 	}
