@@ -151,6 +151,7 @@ var sshdFlags = [...]struct{ letter, arg, says string }{
 	{"g", "login_grace_time", "How long a client may take to log in."},
 	{"h", "host_key_file", "A host key."},
 	{"i", "", "Serve the connection on standard input and end."},
+	{"O", "command", "Ask the server that runs with this configuration: status prints its counters, a name and a number to a line."},
 	{"o", "option", "Any keyword of sshd_config(5), as NAME=VALUE."},
 	{"p", "port", "Listen on this port; it may be given several times."},
 	{"q", "", "Log nothing."},
@@ -162,7 +163,8 @@ var sshdFlags = [...]struct{ letter, arg, says string }{
 }
 
 var sshdOutro = [][2]string{
-	{"SIGNALS", `HUP reads the configuration again: a broken one is logged, and the old one goes on. TERM stops listening and ends; sessions that are open go on.`},
+	{"SIGNALS", `HUP reads the configuration again: a broken one is logged, and the old one goes on. TERM stops listening and ends; sessions that are open go on. USR2 has the program on disk take this one's place, with its sockets: no connection is refused and sessions go on; a program that does not accept the configuration does not take over.`},
+	{"FILES", `The PidFile, and named after it a socket (.sock) where -O status asks and only root may. What is held against sources that misbehaved is kept in /var/lib/nacre, or beside a PidFile that is not in /run.`},
 	{"EXIT STATUS", `0 for a good configuration and an orderly end, 255 for a broken configuration, 1 for a wrong command line and for missing host keys.`},
 	{"SEE ALSO", "ssh(1), sshd_config(5)"},
 }
