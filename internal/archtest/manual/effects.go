@@ -84,7 +84,13 @@ var serverEffects = [...]effect{
 	{"AuthenticationMethods", "internal/program/sshd:TestTwoKeys"},
 	{"LogVerbose", "internal/sshd/log:TestFile"},
 	{"Subsystem", "internal/program/sshd:TestSubsystem"},
-	{"MaxStartups", "internal/program/sshd:TestStartupsRefuse"},
+	{"MaxStartups", "internal/sshd/listener:TestRefusals"},
+	{"PerSourceMaxStartups", "internal/penalty:TestGate"},
+	{"PerSourceNetBlockSize", "internal/penalty:TestRotation"},
+	{"PerSourcePenalties", "test/rows/server:TestGuessing"},
+	{"PerSourcePenaltyExemptList", "test/rows/server:TestGuessing"},
+	{"LobbyPerSource", "internal/sshd/lobby:TestShare"},
+	{"LobbyMax", "internal/sshd/lobby:TestEviction"},
 	{"PermitOpen", "internal/sshd/login/sockets:TestNotPermitted"},
 	{"PermitListen", "internal/sshd/login/sockets:TestNotPermitted"},
 	{"PermitUserEnvironment", "internal/program/sshd:TestEnvironment"},
@@ -99,13 +105,13 @@ var serverNotYet = [...]string{
 	"AllowAgentForwarding", "DisableForwarding", "AllowStreamLocalForwarding", "StreamLocalBindUnlink", "FingerprintHash", "ModuliFile",
 	"XAuthLocation", "Ciphers", "MACs", "ChrootDirectory", "SecurityKeyProvider", "VersionAddendum",
 	"HostbasedAcceptedAlgorithms", "HostKeyAlgorithms", "PubkeyAcceptedAlgorithms", "RDomain", "SshdSessionPath", "SshdAuthPath",
-	"PerSourcePenaltyExemptList", "SyslogFacility", "ChannelTimeout", "PerSourceMaxStartups", "PerSourceNetBlockSize", "PermitTunnel",
-	"IPQoS", "RekeyLimit", "PubkeyAuthOptions", "PerSourcePenalties", "LobbyPerSource", "LobbyMax",
+	"SyslogFacility", "ChannelTimeout", "PermitTunnel",
+	"IPQoS", "RekeyLimit", "PubkeyAuthOptions",
 	"NetworkRooms", "LogFormat",
 }
 
 // The lists of what no test shows are at most this long.
 const (
 	clientNotYetMost = 20
-	serverNotYetMost = 62
+	serverNotYetMost = 56
 )
