@@ -889,6 +889,26 @@ func TestFailedLogin(t *testing.T) {
 	}
 }
 
+// A login knows the client's name with UseDNS, and its address without.
+func TestLoginHost(t *testing.T) {
+	person(t)
+	for _, c := range []struct{ config, want string }{{"UseDNS yes\n", "localhost"}, {"UseDNS no\n", "127.0.0.1"}} {
+		l := &lineLog{level: sshconfig.Verbose}
+		p := peer(l)
+		p.Remote = netip.MustParseAddrPort("127.0.0.1:4711")
+		v := host(t, account.System(), c.config).Visit(p)
+		_, err := v.Meet(t.Context(), "ann", "")
+		must(t, err)
+		must(t, v.Password(t.Context(), []byte("interop")))
+		login, err := v.Authorize(t.Context())
+		must(t, err)
+		if login.Host != c.want {
+			t.Errorf("%s: %q, log %q", c.config, login.Host, l.take())
+		}
+		v.End(t.Context())
+	}
+}
+
 func TestCodes(t *testing.T) {
 	u := person(t)
 	const file = "ABCDEFGHIJKLMNOP\n\" RATE_LIMIT 9 30\n\" DISALLOW_REUSE\n\" TOTP_AUTH\n11223344\n55667788\n"

@@ -16,6 +16,9 @@ import (
 type Login struct {
 	Account *account.Account
 	Config  *sshconfig.Server // as matched
+	// Host is the client's name with UseDNS, if it leads back to the address;
+	// else the address.
+	Host string
 	// Options are those of all keys together, with what the configuration
 	// forbids taken away.
 	Options *keyfile.AuthorizedOptions
@@ -61,7 +64,7 @@ func (v *Visitor) Authorize(ctx context.Context) (*Login, error) {
 		v.lines.Logf(sshconfig.Error, "groups of %s: %s", v.account.Name, err)
 		return nil, &Fatal{Err: err}
 	}
-	l := &Login{Account: v.account, Groups: groups, Config: v.cfg, Messages: v.messages, BannerText: lines(v.pamTexts),
+	l := &Login{Account: v.account, Groups: groups, Config: v.cfg, Host: v.host, Messages: v.messages, BannerText: lines(v.pamTexts),
 		MustChange: v.expired,
 		helper:     v.helper, lines: v.lines, interactive: v.last.method == methodInteractive}
 	for _, c := range v.completed {

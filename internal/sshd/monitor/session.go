@@ -128,7 +128,7 @@ func (v *visit) record(s *session) {
 		return
 	}
 	e := account.Entry{Line: strings.TrimPrefix(s.tty, "/dev/"), User: a.Name, UID: a.UID,
-		Host: account.RecordHost(v.remote, v.remote, v.g.UtmpHost), Addr: v.peer.Remote.Addr(), PID: v.peer.PID, Time: time.Now()}
+		Host: account.RecordHost(v.login.Host, v.remote, v.g.UtmpHost), Addr: v.peer.Remote.Addr(), PID: v.peer.PID, Time: time.Now()}
 	if err := r.Login(e); err != nil {
 		v.lines.Logf(sshconfig.Debug1, "login record of %s: %s", s.tty, reason.Of(err))
 	}
