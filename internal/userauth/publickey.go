@@ -96,10 +96,14 @@ type KeyAttempt struct {
 // connection, by itself or in a certificate.
 var ErrKeyUsed = errors.New("userauth: key was used before in this connection")
 
+// Why a key was not looked at, for the log.
 var (
-	errAlgorithm = errors.New("userauth: public key algorithm is unknown or not accepted")
-	errCertType  = errors.New("userauth: certificate is for another use")
-	errKeySize   = errors.New("userauth: RSA key is too short")
+	// ErrAlgorithm is of an algorithm that is unknown or not accepted.
+	ErrAlgorithm = errors.New("userauth: public key algorithm is unknown or not accepted")
+	// ErrKeySize is of an RSA key that is too short.
+	ErrKeySize = errors.New("userauth: RSA key is too short")
+
+	errCertType = errors.New("userauth: certificate is for another use")
 )
 
 // acceptKey decodes an offered key; a certificate must be of certType. What it
@@ -109,7 +113,7 @@ func (s *server) acceptKey(algorithm string, blob []byte, accepted []string, cer
 		accepted = pubkey.DefaultHostKeyAlgorithms()
 	}
 	if !slices.Contains(accepted, algorithm) {
-		return nil, fmt.Errorf("%w: %q", errAlgorithm, printable(algorithm, MaxMethodName))
+		return nil, fmt.Errorf("%w: %q", ErrAlgorithm, printable(algorithm, MaxMethodName))
 	}
 	key, err := pubkey.ParsePublicKey(blob)
 	if err != nil {
@@ -126,7 +130,7 @@ func (s *server) acceptKey(algorithm string, blob []byte, accepted []string, cer
 		least = pubkey.MinRSABits
 	}
 	if bits := pubkey.RSABits(key); bits != 0 && bits < least {
-		return key, fmt.Errorf("%w: %d bits, %d are needed", errKeySize, bits, least)
+		return key, fmt.Errorf("%w: %d bits, %d are needed", ErrKeySize, bits, least)
 	}
 	return key, nil
 }

@@ -176,6 +176,23 @@ func (v *visit) answer(ctx context.Context, q *privsep.Question, ask ssh.AuthAsk
 	return &privsep.Answer{Given: err == nil, Answers: answers}
 }
 
+// unasked tells of keys that the monitor was not asked about, in OpenSSH's
+// words.
+func (v *visit) unasked(l *ssh.AuthLog) {
+	switch {
+	case errors.Is(l.Err, userauth.ErrAlgorithm) && l.Method == "hostbased":
+		v.logf(sshconfig.Info, "userauth_hostbased: signature algorithm %s not in HostbasedAcceptedAlgorithms", cut(l.Algorithm))
+	case errors.Is(l.Err, userauth.ErrAlgorithm):
+		v.logf(sshconfig.Info, "userauth_pubkey: signature algorithm %s not in PubkeyAcceptedAlgorithms", cut(l.Algorithm))
+	case errors.Is(l.Err, userauth.ErrKeySize):
+		kind := "RSA"
+		if strings.Contains(l.Algorithm, "-cert-") {
+			kind = "RSA-CERT"
+		}
+		v.logf(sshconfig.Info, "refusing %s key: Invalid key length", kind)
+	}
+}
+
 // attempt is told every attempt before its answer leaves. The monitor knows of
 // those that it decided; the others count, too.
 func (v *visit) attempt(l ssh.AuthLog) {
@@ -191,6 +208,7 @@ func (v *visit) attempt(l ssh.AuthLog) {
 	if asked || l.Outcome != userauth.Failed {
 		return
 	}
+	v.unasked(&l)
 	f := &privsep.Failed{Method: cut(l.Method), Submethod: cut(l.Submethod), Algorithm: cut(l.Algorithm)}
 	if l.Key != nil {
 		if f.Key = l.Key.Marshal(); len(f.Key) > privsep.MaxBlob {

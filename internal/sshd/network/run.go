@@ -68,7 +68,7 @@ func take(ctx context.Context, r *Room, in *privsep.Incoming, control *privsep.C
 	}
 	files := in.Files
 	in.Files = nil
-	nc, err := net.FileConn(files[0])
+	nc, err := connOf(files[0])
 	files[0].Close()
 	if err != nil {
 		files[1].Close()
@@ -86,6 +86,26 @@ func take(ctx context.Context, r *Room, in *privsep.Incoming, control *privsep.C
 		}
 	})
 	return nil
+}
+
+// connOf is [net.FileConn] that leaves TCP's own probes as they are, which that
+// turns on and makes frequent.
+func connOf(f *os.File) (net.Conn, error) {
+	rc, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var probes net.KeepAliveConfig
+	known := false
+	_ = rc.Control(func(fd uintptr) { probes, known = keepAlive(int(fd)) })
+	nc, err := net.FileConn(f)
+	if t, ok := nc.(*net.TCPConn); ok && known {
+		_ = t.SetKeepAliveConfig(probes)
+		if !probes.Enable {
+			_ = t.SetKeepAlive(false)
+		}
+	}
+	return nc, err
 }
 
 // Main is the process of a network room: it has locked itself up and holds
