@@ -204,7 +204,9 @@ func (c *Client) login(ctx context.Context) error {
 		},
 		RefuseTrivial: cfg.RefuseTrivial, Banner: cfg.Banner, Trace: cfg.AuthTrace,
 		Queued: func(q userauth.Queued) {
-			if early = false; q.Signed && cfg.Early != nil {
+			// With zlib@openssh.com the server takes what follows SUCCESS for
+			// compressed, whenever it was sent.
+			if early = false; q.Signed && cfg.Early != nil && c.t.Algorithms.Write.Compression == "none" {
 				c.t.Early(func() error {
 					before := c.mux.Open()
 					cfg.Early(c, q.Key)
