@@ -726,6 +726,12 @@ func (c *ServerConn) open(n *NewChannel) {
 	c.group.Go(func() { h(c.ctx, c, n) })
 }
 
+// Settled waits until the client's global requests that have come so far and
+// want an answer have theirs, or ctx ends. A Start or Handler that calls it has
+// programs find what was asked for before them: clients ask for remote forwards
+// and for the program in one breath.
+func (c *ServerConn) Settled(ctx context.Context) error { return c.mux.Settled(ctx) }
+
 // global answers a global request. It runs on the reader.
 func (c *ServerConn) global(r *GlobalRequest) {
 	if h := c.s.Requests[r.Type]; h != nil {

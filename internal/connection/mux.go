@@ -392,6 +392,7 @@ type GlobalRequest struct {
 	m        *Mux
 	answered bool
 	answer   []byte
+	done     chan struct{} // closed with the answer; made for the first who waits
 }
 
 func (m *Mux) globalRequest(p []byte) error {
@@ -436,6 +437,9 @@ func (r *GlobalRequest) Reply(ok bool, payload []byte) error {
 		return nil
 	}
 	r.answered = true
+	if r.done != nil {
+		close(r.done)
+	}
 	if ok {
 		r.answer = append([]byte{wire.MsgRequestSuccess}, payload...)
 	} else {
@@ -450,6 +454,30 @@ func (r *GlobalRequest) Reply(ok bool, payload []byte) error {
 	}
 	if len(m.queue) == 0 {
 		m.queue = nil
+	}
+	return nil
+}
+
+// Settled waits until the peer's global requests that have come so far and want
+// an answer have theirs, or ctx ends.
+func (m *Mux) Settled(ctx context.Context) error {
+	var wait []chan struct{}
+	m.mu.Lock()
+	for _, r := range m.queue {
+		if !r.answered {
+			if r.done == nil {
+				r.done = make(chan struct{})
+			}
+			wait = append(wait, r.done)
+		}
+	}
+	m.mu.Unlock()
+	for _, done := range wait {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	return nil
 }

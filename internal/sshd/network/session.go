@@ -159,6 +159,9 @@ func (v *visit) session(s *ssh.Session) {
 		return
 	}
 	defer r.close() // the monitor hears of it before the client does
+	if s.Conn().Settled(s.Context()) != nil { // what it was asked to listen for first
+		return
+	}
 	e := &privsep.Exec{Session: r.id, Kind: privsep.Shell}
 	if name := s.Subsystem(); name != "" {
 		e.Kind, e.Text = privsep.Subsystem, name
