@@ -3,6 +3,7 @@ package login
 import (
 	"os"
 	"strconv"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,8 +25,15 @@ func CloseOnExec(first int) {
 	}
 }
 
-// unblock leaves no signal blocked in the calling thread.
-func unblock() { _ = unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil) }
+// unblock leaves no signal blocked in the calling thread, and none from 32 on
+// ignored: those the Go runtime leaves as whoever started the daemon had them.
+func unblock() {
+	for s := uintptr(32); s <= 64; s++ {
+		var plain [4]uintptr // struct sigaction with SIG_DFL; the largest of any machine
+		_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, s, uintptr(unsafe.Pointer(&plain)), 0, 8, 0, 0)
+	}
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil)
+}
 
 // untraceable keeps other processes of the user from attaching to this one: what
 // the server of files denies could otherwise be had of it.

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/nacre-ssh/nacre/internal/sshd/log"
 	"github.com/nacre-ssh/nacre/internal/system/pty"
@@ -223,6 +224,15 @@ func TestIdentity(t *testing.T) {
 	defer unix.Close(leaked)
 	var limit unix.Rlimit
 	must(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	// Whoever started the daemon may have left a signal of the C library's ignored.
+	ignore, back := [4]uintptr{1}, [4]uintptr{}
+	action := func(set, old *[4]uintptr) {
+		if _, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, 40, uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(old)), 8, 0, 0); errno != 0 {
+			t.Fatal(errno)
+		}
+	}
+	action(&ignore, &back)
+	defer action(&back, nil)
 	r := run(t, p, "")
 	want := "Uid:\t4001\t4001\t4001\t4001\nGid:\t4001\t4001\t4001\t4001\nGroups:\t4001 4100 \n" +
 		"SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapAmb:\t0000000000000000\nNoNewPrivs:\t0\n" +
@@ -563,8 +573,11 @@ func TestSudoSuTmux(t *testing.T) {
 	s.expect("> ")
 	s.typed("export TMUX_TMPDIR=$HOME; tmux -f /dev/null new-session -d -s one 'echo in tmux $(id -un) > $HOME/tmuxed; exec sleep 1000' && tmux has-session -t one && echo has one\n")
 	s.expect("has one\r\n")
-	s.typed("until test -s $HOME/tmuxed; do sleep 0.05; done; cat $HOME/tmuxed; tmux attach -t one \\; detach; echo back\n")
+	s.expect("> ")
+	s.typed("until grep -q ann $HOME/tmuxed; do sleep 0.05; done 2>/dev/null; cat $HOME/tmuxed\n")
 	s.expect("in tmux ann\r\n")
+	s.expect("> ")
+	s.typed("tmux attach -t one \\; detach; echo back\n")
 	s.expect("detached (from session one)")
 	s.expect("back\r\n")
 	pid := strings.TrimSpace(output(t, "pgrep", "-u", "4001", "-x", "sleep"))
