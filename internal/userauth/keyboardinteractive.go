@@ -117,7 +117,7 @@ func (s *server) devices(named string) []Device {
 	}
 	var out []Device
 	for _, d := range s.cfg.KeyboardInteractive {
-		if d.Authenticate == nil || names != nil && !slices.Contains(names, d.Name) || !s.left.allows(methodInteractive, d.Name) {
+		if d.Authenticate == nil || names != nil && !slices.Contains(names, d.Name) || !s.left.Allows(methodInteractive, d.Name) {
 			continue
 		}
 		out = append(out, d)

@@ -52,20 +52,20 @@ func matchMethod(entry, method, sub string) (fits, done bool) {
 	return want == sub, want == sub
 }
 
-// remaining are the lists that are still to be completed; nil means that any
-// one method is enough.
-type remaining struct {
-	lists [][]string
-	any   bool
+// MethodLists are what is still to be completed of lists of methods, see
+// [ParseMethodLists]; with Any one method is enough, whichever it is.
+type MethodLists struct {
+	Lists [][]string
+	Any   bool
 }
 
-// allows reports whether method (with submethod sub, "" for any) may be tried
+// Allows reports whether method (with submethod sub, "" for any) may be tried
 // now: whether a list begins with it.
-func (r *remaining) allows(method, sub string) bool {
-	if r.any {
+func (r *MethodLists) Allows(method, sub string) bool {
+	if r.Any {
 		return true
 	}
-	for _, l := range r.lists {
+	for _, l := range r.Lists {
 		if fits, _ := matchMethod(l[0], method, sub); fits {
 			return true
 		}
@@ -73,14 +73,14 @@ func (r *remaining) allows(method, sub string) bool {
 	return false
 }
 
-// complete ticks method off in every list that begins with it. It reports
+// Complete ticks method off in every list that begins with it. It reports
 // whether that finished a list, and whether there was one at all.
-func (r *remaining) complete(method, sub string) (finished, found bool) {
-	if r.any {
+func (r *MethodLists) Complete(method, sub string) (finished, found bool) {
+	if r.Any {
 		return true, true
 	}
-	next := make([][]string, len(r.lists))
-	for i, l := range r.lists {
+	next := make([][]string, len(r.Lists))
+	for i, l := range r.Lists {
 		next[i] = l
 		if _, done := matchMethod(l[0], method, sub); done {
 			found = true
@@ -91,7 +91,7 @@ func (r *remaining) complete(method, sub string) (finished, found bool) {
 		}
 	}
 	if found {
-		r.lists = next
+		r.Lists = next
 	}
 	return false, found
 }

@@ -54,7 +54,7 @@ type server struct {
 	user    User
 	service string
 	bad     bool // the name cannot be anybody's: every attempt fails
-	left    remaining
+	left    MethodLists
 
 	start    time.Time // when the message that is being answered was read
 	requests int       // messages since the service request
@@ -221,7 +221,7 @@ func (s *server) begin(ctx context.Context, u User, m *wire.UserauthRequest) err
 		return wire.Disconnectf(wire.ReasonServiceNotAvailable, "service %s is not available", printable(m.Service, MaxMethodName))
 	}
 	if badName(m.User) {
-		s.left.any = true
+		s.left.Any = true
 		return nil
 	}
 	if s.cfg.ForUser != nil {
@@ -257,10 +257,10 @@ func (s *server) begin(ctx context.Context, u User, m *wire.UserauthRequest) err
 		lists = s.cfg.Methods(u.Name)
 	}
 	if lists == nil {
-		s.left.any = true
+		s.left.Any = true
 		return nil
 	}
-	if s.left.lists = s.possible(lists); len(s.left.lists) == 0 {
+	if s.left.Lists = s.possible(lists); len(s.left.Lists) == 0 {
 		return wire.Disconnectf(wire.ReasonNoMoreAuthMethods, "no authentication methods enabled")
 	}
 	return nil
@@ -320,7 +320,7 @@ func (s *server) try(ctx context.Context, m *wire.UserauthRequest, body any) *at
 	if len(r.method) > MaxMethodName {
 		r.method = r.method[:MaxMethodName]
 	}
-	if !s.cfg.enabled(r.method) || !s.left.allows(r.method, "") || s.cfg.maxTries() < 0 {
+	if !s.cfg.enabled(r.method) || !s.left.Allows(r.method, "") || s.cfg.maxTries() < 0 {
 		r.err = errMethod
 		return r
 	}
@@ -384,12 +384,12 @@ func (s *server) finish(ctx context.Context, r *attempt) (done bool, err error) 
 		if next := s.possible(ps.Next); len(next) > 0 {
 			r.outcome, r.perms = Partial, ps.Permissions
 			if s.admit(r); r.outcome == Partial {
-				s.left = remaining{lists: next}
+				s.left = MethodLists{Lists: next}
 			}
 		}
 	} else if r.outcome == Accepted {
 		if s.admit(r); r.outcome == Accepted {
-			finished, found := s.left.complete(r.method, r.submethod)
+			finished, found := s.left.Complete(r.method, r.submethod)
 			switch {
 			case !found:
 				r.outcome, r.err = Failed, errMethod
@@ -500,7 +500,7 @@ func (s *server) pad(ctx context.Context, r *attempt) error {
 func (s *server) failure(partial bool) error {
 	m := wire.UserauthFailure{PartialSuccess: partial}
 	for _, name := range reported {
-		if s.cfg.enabled(name) && s.left.allows(name, "") {
+		if s.cfg.enabled(name) && s.left.Allows(name, "") {
 			m.Methods = append(m.Methods, name)
 		}
 	}

@@ -64,28 +64,28 @@ func TestParseMethodLists(t *testing.T) {
 }
 
 func TestRemaining(t *testing.T) {
-	r := &remaining{lists: [][]string{{"publickey", "password"}, {"keyboard-interactive:pam", "publickey"}}}
-	if !r.allows("publickey", "") || r.allows("password", "") || !r.allows("keyboard-interactive", "") ||
-		!r.allows("keyboard-interactive", "pam") || r.allows("keyboard-interactive", "skey") {
+	r := &MethodLists{Lists: [][]string{{"publickey", "password"}, {"keyboard-interactive:pam", "publickey"}}}
+	if !r.Allows("publickey", "") || r.Allows("password", "") || !r.Allows("keyboard-interactive", "") ||
+		!r.Allows("keyboard-interactive", "pam") || r.Allows("keyboard-interactive", "skey") {
 		t.Error("wrong methods at the start")
 	}
-	if done, found := r.complete("keyboard-interactive", ""); done || found {
+	if done, found := r.Complete("keyboard-interactive", ""); done || found {
 		t.Error("a dialogue without a device ticked one off")
 	}
-	if done, found := r.complete("keyboard-interactive", "skey"); done || found {
+	if done, found := r.Complete("keyboard-interactive", "skey"); done || found {
 		t.Error("another device ticked pam off")
 	}
-	if done, found := r.complete("keyboard-interactive", "pam"); done || !found {
+	if done, found := r.Complete("keyboard-interactive", "pam"); done || !found {
 		t.Error("pam did not")
 	}
-	if !r.allows("publickey", "") || r.allows("keyboard-interactive", "") {
+	if !r.Allows("publickey", "") || r.Allows("keyboard-interactive", "") {
 		t.Error("wrong methods after pam")
 	}
-	if done, _ := r.complete("publickey", ""); !done {
+	if done, _ := r.Complete("publickey", ""); !done {
 		t.Error("the second list is not finished")
 	}
-	all := &remaining{any: true}
-	if done, found := all.complete("password", ""); !done || !found || !all.allows("x", "y") {
+	all := &MethodLists{Any: true}
+	if done, found := all.Complete("password", ""); !done || !found || !all.Allows("x", "y") {
 		t.Error("any is not any")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nacre-ssh/nacre/internal/system/account"
+	"github.com/nacre-ssh/nacre/internal/userauth"
 	"github.com/nacre-ssh/nacre/sshconfig"
 )
 
@@ -78,8 +79,8 @@ func (v *Visitor) Meet(ctx context.Context, user, style string) (*Policy, error)
 		v.lines.Logf(sshconfig.Error, "%s", err)
 		return nil, &Fatal{Err: err}
 	}
-	p.Methods, v.lists, v.any = lists, lists, len(cfg.AuthenticationMethods) == 0 || anyMethod(cfg)
-	if !v.any && len(lists) == 0 {
+	p.Methods, v.left = lists, userauth.MethodLists{Lists: lists, Any: len(cfg.AuthenticationMethods) == 0 || anyMethod(cfg)}
+	if !v.left.Any && len(lists) == 0 {
 		p.Methods = [][]string{} // nothing will do
 	}
 	return p, nil

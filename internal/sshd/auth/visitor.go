@@ -103,8 +103,7 @@ type Visitor struct {
 	attempted bool // a credential was looked at
 	requests  int  // methods that were tried
 	failures  int
-	lists     [][]string // that are still to be completed
-	any       bool       // one method is enough
+	left      userauth.MethodLists // that are still to be completed
 
 	offered   *offer                     // what KeyAllowed or HostbasedAllowed said yes to last
 	used      map[string]bool            // plain blobs of verified keys
@@ -193,7 +192,7 @@ func (v *Visitor) begin(method, sub string) error {
 		v.dead = true
 		v.lines.Logf(sshconfig.Fatal, "too many authentication attempts of %s%s from %s", v.invalid(), v.user, v.from())
 		return &Fatal{Err: userauth.ErrTooManyFailures}
-	case !v.mayTry(method, sub):
+	case !v.left.Allows(method, sub):
 		return fmt.Errorf("%w: %s is not allowed now", ErrRefused, method)
 	}
 	return nil
@@ -229,7 +228,7 @@ func (v *Visitor) succeed(a *attempt, o *keyfile.AuthorizedOptions) error {
 	if !v.rootMay(a.method, all) {
 		return v.fail(a, nil)
 	}
-	finished, found := v.tick(a.method, a.sub)
+	finished, found := v.left.Complete(a.method, a.sub)
 	if !found {
 		return v.fail(a, nil)
 	}

@@ -158,7 +158,7 @@ func (v *visit) session(s *ssh.Session) {
 	if err != nil {
 		return
 	}
-	defer r.close() // the monitor hears of it before the client does
+	defer r.close()                           // the monitor hears of it before the client does
 	if s.Conn().Settled(s.Context()) != nil { // what it was asked to listen for first
 		return
 	}
