@@ -347,7 +347,6 @@ type counter struct {
 	at   int
 	n    int
 	most int // then the end
-	wait chan struct{}
 }
 
 func (c *counter) Read(p []byte) (int, error) {

@@ -290,7 +290,8 @@ func (ids *Identities) signer(ctx context.Context, id *Identity) (ssh.Signer, er
 			return ssh.NewCertSigner(cert, other.agent)
 		}
 	}
-	for _, other := range ids.withPlain(cert) {
+	if others := ids.withPlain(cert); len(others) > 0 {
+		other := others[0]
 		ids.Log.Debug2("using private key \"%s\" for certificate", other.File)
 		s, err := ids.private(ctx, other)
 		if err != nil {

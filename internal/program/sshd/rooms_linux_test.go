@@ -34,7 +34,6 @@ type house struct {
 	user    ssh.Signer
 	host    ssh.Signer
 	log     string // a file
-	lobbies chan *privsep.Conn
 	ready   chan string
 
 	mu    sync.Mutex

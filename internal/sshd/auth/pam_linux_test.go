@@ -158,7 +158,7 @@ func TestPAMDialogue(t *testing.T) {
 	}
 	login.CloseSession()
 	// The client gives up.
-	v, _, l = visit(t, h, "ann")
+	v, _, _ = visit(t, h, "ann")
 	gone := errors.New("gone")
 	if err := v.Interactive(t.Context(), "pam", func(context.Context, string, string, []Prompt) ([]string, error) { return nil, gone }); !errors.Is(err, gone) {
 		t.Errorf("gave up: %v", err)

@@ -130,7 +130,6 @@ type offer struct {
 	blob, algorithm string
 	hostbased       string // the client's user and host; "" for publickey
 	options         *keyfile.AuthorizedOptions
-	info            string
 }
 
 // attempt is one method's success or failure.
@@ -138,7 +137,6 @@ type attempt struct {
 	method, sub string
 	key         pubkey.PublicKey
 	info        string
-	err         error
 }
 
 // from is "A port P".

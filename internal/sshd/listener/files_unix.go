@@ -4,6 +4,7 @@ package listener
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -91,11 +92,10 @@ func (s *Server) recall() {
 	}
 	if err == nil {
 		defer f.Close()
-		b := make([]byte, 0, 4096)
 		var st os.FileInfo
 		if st, err = f.Stat(); err == nil && st.Mode().IsRegular() && st.Size() <= penalty.MaxSnapshot {
-			b, err = os.ReadFile(s.paths.penalties)
-			if err == nil {
+			var b []byte
+			if b, err = io.ReadAll(io.LimitReader(f, penalty.MaxSnapshot)); err == nil {
 				err = s.gate.Table.Restore(b, s.now())
 			}
 		}

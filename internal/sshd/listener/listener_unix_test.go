@@ -290,8 +290,6 @@ func (h *house) handed(n int) []taken {
 
 func (h *house) signal(s syscall.Signal) { unix.Kill(os.Getpid(), s) }
 
-const local = "ListenAddress 127.0.0.1:0\n"
-
 // freePorts finds ports that were free a moment ago.
 func freePorts(t *testing.T, n int) []string {
 	var list []string

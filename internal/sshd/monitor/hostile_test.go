@@ -102,7 +102,6 @@ type attack struct {
 
 	signatures, files int
 	logins            int
-	programs          uint64
 }
 
 func (r *rig) attack(t testing.TB) *attack {
