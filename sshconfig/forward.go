@@ -291,6 +291,21 @@ func ParseDestination(s string) (Hop, error) {
 	return Hop{User: s[:max(i, 0)], Host: s[i+1:]}, nil
 }
 
+// JumpsToItself tells whether the last host of ProxyJump is the destination by
+// the same port and user, and names it.
+func (c *Client) JumpsToItself() (host string, loop bool) {
+	hops, err := ParseJump(c.ProxyJump)
+	if err != nil || len(hops) == 0 {
+		return "", false
+	}
+	h := hops[len(hops)-1]
+	port := h.Port
+	if port == 0 {
+		port = 22
+	}
+	return h.Host, h.Host == c.Hostname && port == c.Port && (h.User == "" || h.User == c.User)
+}
+
 // parseHop reads [USER@]HOST[:PORT] or ssh://[USER@]HOST[:PORT][/]. An IPv6
 // address stands in brackets.
 func parseHop(s string) (h Hop, err error) {

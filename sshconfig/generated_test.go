@@ -213,6 +213,9 @@ func (g *drawer) line() string {
 	if g.old && (k == "User" || k == "SetEnv") && strings.ContainsAny(v, "%$") { // no tokens there yet
 		v = "joe=1"
 	}
+	if g.old && k == "ControlPath" { // %C has %j in it since 9.6
+		v = strings.ReplaceAll(v, "%C", "%h")
+	}
 	g.count(k)
 	name := k
 	switch g.IntN(4) {
@@ -524,6 +527,9 @@ func (d *drawn) programRefuses(c *Client, said string) bool {
 		return d.command == "" && c.SessionType == SessionSubsystem
 	case "Cannot execute command-line and remote command.":
 		return d.command != "" && c.RemoteCommand != ""
+	}
+	if host, loop := c.JumpsToItself(); loop && said == "jumphost loop via "+host {
+		return true
 	}
 	path, ok := strings.CutPrefix(said, "Cannot forward agent socket path \"")
 	return ok && c.ExitOnForwardFailure && c.ForwardAgent.Path != "" && strings.HasPrefix(path, c.ForwardAgent.Path)

@@ -218,6 +218,9 @@ func (r *run) check() error {
 	if c.RemoteCommand != "" {
 		r.command = c.RemoteCommand
 	}
+	if host, loop := c.JumpsToItself(); loop {
+		return fault("jumphost loop via " + host)
+	}
 	if p := client.AgentPath(c.ForwardAgent.Path, r.io.Getenv); c.ForwardAgent.On && c.ForwardAgent.Path != "" {
 		if _, err := os.Stat(p); err != nil {
 			r.log.Error("Cannot forward agent socket path \"%s\": %s", p, client.Strerror(err))
